@@ -1,0 +1,101 @@
+# The front door. Every target sets up what it needs, asks nothing, and may be run again at any time.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+SERVICES := $(BIN)/python -m tests.services
+# The first of these that runs and is new enough; make PYTHON=… names another.
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+endif
+PYTEST_ARGS ?=
+
+.PHONY: help
+help: ## What there is (this)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ── Set-up ──────────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv with everything pinned in requirements/ (again only when that changes)
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then
+		echo "No Python 3.11 or newer on the PATH. Install one, or name it: make PYTHON=/path/to/python3" >&2
+		exit 78
+	fi
+	if ! "$(PYTHON)" -c 'import ensurepip' 2>/dev/null; then
+		# Debian and Ubuntu ship venv in a package of its own.
+		package="python$$("$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+			echo "Missing: $$package. Installing it with apt-get."
+			export DEBIAN_FRONTEND=noninteractive
+			apt-get -qq update </dev/null
+			apt-get -qq -o Dpkg::Use-Pty=0 install --yes --no-install-recommends "$$package" </dev/null >&2
+		else
+			echo "$(PYTHON) cannot make virtual environments. Install $$package (Debian, Ubuntu)." >&2
+			exit 78
+		fi
+	fi
+	echo "Setting up $(VENV) with $$("$(PYTHON)" --version)"
+	[ -x $(BIN)/python ] || "$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	# The project itself comes from this checkout alone: nothing unpinned can slip in.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.PHONY: requirements
+requirements: setup ## Pin again: the newest versions pyproject.toml allows, for every platform
+	@.ci/requirements
+
+# ── Services and the demo ───────────────────────────────────────────────────────────────────────────
+
+.PHONY: up
+up: setup ## Start Kafka and PostgreSQL, write .local/env (to be sourced)
+	@$(SERVICES) up
+	echo "Next: source .local/env"
+
+.PHONY: down
+down: ## Stop exactly what `make up` started
+	@if [ -d .local ]; then "$(PYTHON)" -m tests.services down; fi
+
+.PHONY: demo
+demo: setup ## 200,000 events end to end: Kafka → PostgreSQL → statistics, counted and proven
+	@docs/demo.sh
+
+# ── Quality ─────────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: test
+test: setup ## All tests, on a real Kafka and a real PostgreSQL (PYTEST_ARGS="-k name" for some)
+	@$(SERVICES) tools
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: check
+check: setup ## What CI runs: format, lint, types, imports, SQL, compose file, tests; minutes of each
+	@.ci/suites
+
+.PHONY: format
+format: setup ## Format and fix what can be fixed by machine
+	@$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/sqlfluff fix --quiet sql
+
+.PHONY: bench
+bench: setup ## Measure ingestion against plain COPY on this machine
+	@$(SERVICES) up
+	source .local/env
+	$(BIN)/python -m bench.ingest
+
+.PHONY: clean
+clean: ## Stop the services, remove their data, .venv and caches
+	@if [ -d .local ]; then "$(PYTHON)" -m tests.services clean; fi
+	rm -rf $(VENV) .local dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,45 @@
+"""Stops a stream that is nearly all refused: most likely the wrong topic or the wrong schema.
+
+Looks at the last N records of each partition; pure.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from ingester.decoder import Event, Rejected
+from ingester.errors import UnhealthyStream
+
+
+class Breaker:
+    """Remembers of each partition which of the last `sample` records were refused."""
+
+    def __init__(self, sample: int, refused_share: float) -> None:
+        self._sample = sample
+        self._refused_share = refused_share
+        self._recent: dict[int, deque[bool]] = {}
+
+    def judge(self, partition: int, outcomes: Sequence[Event | Rejected]) -> None:
+        """Take in what became of some records; call it before they are written.
+
+        Raises UnhealthyStream when the sample is complete and its refused share too high.
+        """
+        if not self._sample:
+            return
+        recent = self._recent.setdefault(partition, deque(maxlen=self._sample))
+        refused = [type(outcome) is Rejected for outcome in outcomes]
+        recent.extend(refused)
+        if not any(refused) or len(recent) < self._sample:
+            return
+        count = sum(recent)
+        if count >= self._refused_share * self._sample:
+            last = next(out for out in reversed(outcomes) if isinstance(out, Rejected))
+            raise UnhealthyStream(
+                f"partition {partition}: {count} of the last {self._sample} records are refused, "
+                f"the latest as {last.reason} ({last.detail}); nothing of this batch was written. "
+                "Is this the right topic? To quarantine them all: INGESTER_BREAKER_RECORDS=0"
+            )
+
+    def forget(self, partitions: Sequence[int]) -> None:
+        """Drop what is known of partitions that are no longer ours."""
+        for partition in partitions:
+            self._recent.pop(partition, None)

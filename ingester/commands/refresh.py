@@ -1,0 +1,72 @@
+"""`ingester refresh`."""
+
+import json
+import signal
+import threading
+import time
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import typer
+
+from ingester import maintenance
+from ingester.commands.dates import parse_date
+from ingester.errors import UsageError
+from ingester.logs import set_up_logs
+from ingester.refresher import Refresher
+from ingester.settings import load_settings
+from ingester.store.refreshing import RefreshStore
+
+
+def refresh(
+    once: Annotated[
+        bool, typer.Option("--once", help="Fold what there is, keep house once, and stop.")
+    ] = False,
+    interval: Annotated[
+        float | None,
+        typer.Option(min=0.05, help="Seconds between refreshes; 3600 is the old hourly cadence."),
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Recompute the days --from … --to from their events.")
+    ] = False,
+    from_date: Annotated[
+        date | None, typer.Option("--from", parser=parse_date, metavar="DATE")
+    ] = None,
+    to_date: Annotated[date | None, typer.Option("--to", parser=parse_date, metavar="DATE")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Fold new events into the daily, weekly and monthly statistics; create and drop partitions."""
+    if rebuild and (from_date is None or to_date is None):
+        raise UsageError("--rebuild needs --from and --to")
+    if not rebuild and (from_date or to_date):
+        raise UsageError("--from and --to belong to --rebuild")
+    settings = load_settings(ingester_refresh_interval_seconds=interval)
+    set_up_logs(settings, process="refresher")
+    store = RefreshStore(settings)
+    stopping = threading.Event()
+    refresher = Refresher(settings, store, stopping, time.monotonic, lambda: datetime.now(UTC))
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        store.cancel()
+
+    try:
+        if rebuild and from_date and to_date:
+            _print(store.rebuild(from_date, to_date), as_json=as_json)
+        elif once:
+            batches, events = refresher.fold_all()
+            maintenance.maintain(store, settings, datetime.now(UTC))
+            _print({"batches": batches, "events": events}, as_json=as_json)
+        else:
+            signal.signal(signal.SIGTERM, stop)
+            signal.signal(signal.SIGINT, stop)
+            refresher.run(settings.ingester_refresh_interval_seconds)
+    finally:
+        store.close()
+
+
+def _print(done: dict[str, int], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(done))
+    else:
+        typer.echo(", ".join(f"{count:,} {name}" for name, count in done.items()))

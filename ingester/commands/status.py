@@ -1,0 +1,124 @@
+"""`ingester status`."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ingester.errors import IngesterError
+from ingester.kafka import Reader
+from ingester.maintenance import months_from
+from ingester.settings import Settings, load_settings
+from ingester.store.connection import connect
+from ingester.store.reading import Row, state
+
+COUNTS = ("records", "inserted", "duplicates", "conflicting", "rejected")
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Offsets, lag, totals, freshness, partitions, storage and rejects."""
+    settings = load_settings()
+    with connect(settings, "ingester-status") as connection:
+        known = state(connection)
+    report = _report(known, _ends(settings, known["partitions"]))
+    if as_json:
+        typer.echo(json.dumps(report, default=str))
+    else:
+        _show(report)
+
+
+def _ends(settings: Settings, partitions: list[Row]) -> dict[int, int]:
+    """Where each partition ends in Kafka; empty where Kafka does not answer."""
+    ours = [row["partition"] for row in partitions if row["topic"] == settings.kafka_topic]
+    if not ours:
+        return {}
+    reader = Reader(settings)
+    try:
+        return {partition: reader.watermarks(partition)[1] for partition in ours}
+    except IngesterError as error:
+        typer.secho(f"lag unknown: {error}", err=True)
+        return {}
+    finally:
+        reader.close()
+
+
+def _report(known: dict[str, Any], ends: dict[int, int]) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    partitions = [
+        {
+            **row,
+            "lag": max(ends[row["partition"]] - row["next_offset"], 0)
+            if row["partition"] in ends
+            else None,
+        }
+        for row in known["partitions"]
+    ]
+    freshness = known["freshness"]
+    waiting = now - freshness["complete_until"] if freshness["unfolded_batches"] else timedelta()
+    return {
+        "partitions": partitions,
+        "lag": sum(row["lag"] for row in partitions) if ends else None,
+        "totals": {count: sum(row[count] for row in partitions) for count in COUNTS},
+        "freshness": {**freshness, "seconds_behind": round(max(waiting.total_seconds(), 0.0), 3)},
+        "leaves": _leaves(known["leaves"], now.date()) | {"floor": known["floor"]},
+        "storage_bytes": known["storage"] | {"total": sum(known["storage"].values())},
+        "rejects": known["rejects"],
+    }
+
+
+def _leaves(names: list[str], today: date) -> dict[str, Any]:
+    """How many monthly leaves, which, how far ahead, and which months between are missing."""
+    months = sorted(date(int(name[-7:-3]), int(name[-2:]), 1) for name in names)
+    if not months:
+        return {"count": 0, "first": None, "last": None, "months_ahead": 0, "gaps": []}
+    span = (months[-1].year - months[0].year) * 12 + months[-1].month - months[0].month
+    present = set(months)
+    ahead = (months[-1].year - today.year) * 12 + months[-1].month - today.month
+    return {
+        "count": len(months),
+        "first": months[0],
+        "last": months[-1],
+        "months_ahead": ahead if today.replace(day=1) in present else 0,
+        "gaps": [month for month in months_from(months[0], span) if month not in present],
+    }
+
+
+def _show(report: dict[str, Any]) -> None:
+    console = Console()
+    table = Table(title="Offsets")
+    for name in ("topic", "partition", "next offset", "lag", *COUNTS):
+        table.add_column(name, justify="left" if name == "topic" else "right")
+    for row in report["partitions"]:
+        lag = "?" if row["lag"] is None else f"{row['lag']:,}"
+        counts = (f"{row[count]:,}" for count in COUNTS)
+        table.add_row(row["topic"], str(row["partition"]), f"{row['next_offset']:,}", lag, *counts)
+    console.print(table)
+    freshness, leaves = report["freshness"], report["leaves"]
+    facts = {
+        "statistics": f"{freshness['seconds_behind']:.1f} s behind, "
+        f"{freshness['unfolded_events']:,} events to fold",
+        "last ingest": freshness["last_ingest"],
+        "last refresh": freshness["last_refresh"],
+        "last failure": f"{freshness['last_failure']}: {freshness['last_error']}"
+        if freshness["last_failure"]
+        else "none",
+        "partitions": f"{leaves['count']} ({leaves['first']} to {leaves['last']}), "
+        f"{leaves['months_ahead']} months ahead, gaps: "
+        + (", ".join(map(str, leaves["gaps"])) or "none"),
+        "retention floor": leaves["floor"] or "none",
+        "storage": ", ".join(
+            f"{name} {size / 2**20:,.1f} MiB" for name, size in report["storage_bytes"].items()
+        ),
+        "rejects": ", ".join(
+            f"{row['reason_code']} {row['count']:,} ({row['state']})" for row in report["rejects"]
+        )
+        or "none",
+    }
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        console.print(f"{name:{width}}  {fact}", markup=False, highlight=False)

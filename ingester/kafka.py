@@ -1,0 +1,550 @@
+"""The edge to Kafka: the only module that imports confluent_kafka.
+
+Here librdkafka's habits are turned into plain facts for the pipeline: runs of records, ends of
+partitions, assignments as events. Its errors become ours, by code. It must not know what a record
+means, nor where offsets are stored; the caller says where each partition starts.
+
+Rules kept here (from confluent-kafka and librdkafka reports): callbacks only note what happened and
+never raise; partitions start only through `start`, with the offset set in the assignment; records
+of partitions that are not started, and offsets below the expected one, are dropped.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol, Self, TypeVar, cast
+
+import structlog
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from ingester.batch import Record
+from ingester.decoder import Headers
+from ingester.errors import (
+    IngesterError,
+    NeedsAPerson,
+    NotPermitted,
+    SettingsError,
+    TemporaryError,
+)
+from ingester.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_NOT_PERMITTED: Final = {
+    KafkaError._AUTHENTICATION,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+_NEEDS_A_PERSON: Final = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError.OFFSET_OUT_OF_RANGE,
+    KafkaError._AUTO_OFFSET_RESET,
+    KafkaError.TOPIC_EXCEPTION,
+}
+
+
+def translated(error: KafkaError, what: str) -> IngesterError:
+    """Our error for one of librdkafka's; `what` says what was being done, and to what."""
+    text = f"{what}: {error.str()} ({error.name()})"
+    if error.code() in _NOT_PERMITTED:
+        return NotPermitted(text)
+    if error.code() in _NEEDS_A_PERSON:
+        return NeedsAPerson(text)
+    return TemporaryError(text)
+
+
+def _client_conf(settings: Settings) -> dict[str, Any]:
+    conf: dict[str, Any] = {
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "client.id": "campaign-ingester",
+        "security.protocol": settings.kafka_security_protocol.lower(),
+        "log_level": 3,
+    }
+    optional = {
+        "sasl.mechanism": settings.kafka_sasl_mechanism,
+        "sasl.username": settings.kafka_sasl_username,
+        "sasl.password": settings.kafka_sasl_password,
+        "ssl.ca.location": settings.kafka_ssl_ca_location,
+        "ssl.certificate.location": settings.kafka_ssl_certificate_location,
+        "ssl.key.location": settings.kafka_ssl_key_location,
+        "ssl.key.password": settings.kafka_ssl_key_password,
+    }
+    for name, value in optional.items():
+        if value is not None:
+            reveal = getattr(value, "get_secret_value", None)
+            conf[name] = reveal() if reveal else str(value)
+    return conf
+
+
+def _membership(settings: Settings) -> dict[str, Any]:
+    """How a member of the group shows that it lives.
+
+    Under the `consumer` protocol (KIP-848) the broker decides; a client that sets these is refused.
+    """
+    if settings.kafka_conf.get("group.protocol") == "consumer":
+        return {}
+    return {
+        "partition.assignment.strategy": "cooperative-sticky",
+        # A killed worker's partitions move after this long. librdkafka beats on a thread of its
+        # own, so a busy pipeline does not miss a beat.
+        "session.timeout.ms": 10_000,
+        "heartbeat.interval.ms": 1_000,
+    }
+
+
+class _Errors:
+    """librdkafka's global errors: logged now and then, and a refused login kept for the caller.
+
+    An unreachable broker repeats itself many times a second; one line in ten seconds will do.
+    """
+
+    def __init__(self) -> None:
+        self.refused: NotPermitted | None = None
+        self._quiet_until: dict[int, float] = {}
+
+    def __call__(self, error: KafkaError) -> None:
+        ours = translated(error, "Kafka")
+        if isinstance(ours, NotPermitted):
+            self.refused = ours
+        now = time.monotonic()
+        if now >= self._quiet_until.get(error.code(), 0.0):
+            self._quiet_until[error.code()] = now + 10.0
+            log.warning("kafka_unavailable", code=error.name(), detail=error.str()[:200])
+
+
+Client = TypeVar("Client")
+Result = TypeVar("Result")
+
+
+def _made(make: Callable[[dict[str, Any]], Client], conf: dict[str, Any]) -> Client:
+    try:
+        return make(conf)
+    except KafkaException as error:
+        raise SettingsError(f"Kafka client: {error.args[0].str()}") from None
+
+
+def headers_of(record: Record) -> Headers:
+    """The record's headers; empty where their names cannot be decoded (the client then raises)."""
+    try:
+        headers = record.headers()
+    except (UnicodeDecodeError, KafkaException, SystemError, ValueError):
+        return ()
+    return [(name, _as_bytes(value)) for name, value in headers or ()]
+
+
+def _as_bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True)
+class TopicIdentity:
+    """What a topic is, beyond its name: a topic made again under its name has another topic_id."""
+
+    cluster_id: str
+    topic_id: str
+    partitions: int
+
+
+class Admin:
+    """Looks up and creates topics; every call is bounded in time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._errors = _Errors()
+        conf = _client_conf(settings) | {"error_cb": self._errors}
+        self._client = _made(AdminClient, conf)
+        self._timeout_seconds = 15.0
+
+    def identity(self, topic: str) -> TopicIdentity:
+        """Ask the cluster; NeedsAPerson where the topic does not exist."""
+        description = self._result(
+            self._client.describe_topics(
+                TopicCollection([topic]), request_timeout=self._timeout_seconds
+            )[topic],
+            f"topic {topic}",
+        )
+        cluster = self._result(
+            self._client.describe_cluster(request_timeout=self._timeout_seconds), "cluster"
+        )
+        return TopicIdentity(
+            cluster_id=cluster.cluster_id,
+            topic_id=str(description.topic_id),
+            partitions=len(description.partitions),
+        )
+
+    def create_topic(self, topic: str, partitions: int) -> bool:
+        """Create the topic with the cluster's default replication; False where it exists."""
+        future = self._client.create_topics(
+            [NewTopic(topic, num_partitions=partitions)], request_timeout=self._timeout_seconds
+        )[topic]
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                return False
+            raise translated(error.args[0], f"creating topic {topic}") from None
+        return True
+
+    def _result(self, future: "Future[Result]", what: str) -> Result:
+        try:
+            return future.result()
+        except KafkaException as error:
+            if self._errors.refused:
+                raise self._errors.refused from None
+            raise translated(error.args[0], what) from None
+
+
+class _Consumed(Record, Protocol):
+    """A message that was consumed: unlike one to be produced, it has a place."""
+
+    def partition(self) -> int:
+        """Partition it was read from."""
+
+    def error(self) -> KafkaError | None:
+        """What it stands for, where it is no record."""
+
+
+def _consume(consumer: Consumer, records_max: int, timeout_seconds: float) -> list[_Consumed]:
+    with _translating("consuming"):
+        return cast("list[_Consumed]", consumer.consume(records_max, timeout_seconds))
+
+
+@dataclass(slots=True)
+class Polled:
+    """What one poll brought.
+
+    `runs` holds (partition, consecutive records of it); `ends` the position of each partition
+    whose end was reached, past any trailing transaction markers.
+    """
+
+    runs: list[tuple[int, list[Record]]] = field(default_factory=list)
+    ends: dict[int, int] = field(default_factory=dict)
+
+
+Rebalance = tuple[Literal["assigned", "revoked", "lost"], list[int]]
+
+
+class Source:
+    """A member of the consumer group, reading the partitions that the caller starts.
+
+    A partition that the group assigns is not read before `start` gave it an offset; so the group
+    protocol goes on while the store is asked, however long that takes.
+    """
+
+    def __init__(self, settings: Settings, client_name: str) -> None:
+        self.topic = settings.kafka_topic
+        self._expected: dict[int, int] = {}
+        self._rebalances: list[Rebalance] = []
+        self._errors = _Errors()
+        conf = {
+            # Prefetch is bounded twice: all partitions together stay below a quarter of the
+            # memory promise, and one fetch below the largest batch.
+            "queued.max.messages.kbytes": 32 * 1024,
+            "fetch.max.bytes": 16 * 1024 * 1024,
+            "max.partition.fetch.bytes": 4 * 1024 * 1024,
+            "fetch.wait.max.ms": 100,
+            **_membership(settings),
+            **_client_conf(settings),
+            **settings.kafka_conf,
+            "client.id": client_name,
+            "group.id": settings.kafka_group_id,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "error_cb": self._errors,
+        }
+        self._consumer = _made(Consumer, conf)
+        self._consumer.subscribe(
+            [self.topic],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+
+    def poll(self, records_max: int, timeout_seconds: float) -> Polled:
+        """Serve the group protocol and return what has arrived, in the order it arrived.
+
+        Raises NeedsAPerson for an offset out of range, NotPermitted for a refused login.
+        """
+        messages = _consume(self._consumer, records_max, timeout_seconds)
+        if self._errors.refused:
+            raise self._errors.refused
+        polled = Polled()
+        runs = polled.runs
+        last = -1
+        run: list[Record] = []
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                self._note(error, message, polled)
+                last = -1
+                continue
+            partition = message.partition()
+            if partition != last:
+                run = []
+                runs.append((partition, run))
+                last = partition
+            run.append(message)
+        polled.runs = [kept for kept in map(self._current, runs) if kept[1]]
+        for partition, run in polled.runs:
+            self._expected[partition] = run[-1].offset() + 1
+        polled.ends = {
+            partition: end
+            for partition, end in polled.ends.items()
+            if end >= self._expected.get(partition, end + 1)
+        }
+        self._expected |= polled.ends
+        return polled
+
+    def _note(self, error: KafkaError, message: _Consumed, polled: Polled) -> None:
+        partition, offset = message.partition(), message.offset()
+        if error.code() == KafkaError._PARTITION_EOF:
+            polled.ends[partition] = offset
+            return
+        ours = translated(error, f"{self.topic}[{partition}] at offset {offset}")
+        if isinstance(ours, TemporaryError):
+            log.warning("kafka_poll_failed", code=error.name(), partition=partition)
+            return
+        raise ours
+
+    def _current(self, run: tuple[int, list[Record]]) -> tuple[int, list[Record]]:
+        partition, messages = run
+        expected = self._expected.get(partition)
+        if expected is None:
+            return partition, []
+        if messages[0].offset() < expected:
+            messages = [message for message in messages if message.offset() >= expected]
+        return partition, messages
+
+    def rebalances(self) -> list[Rebalance]:
+        """What the group decided since the last call, in order. Revoked partitions have stopped."""
+        happened, self._rebalances = self._rebalances, []
+        return happened
+
+    def start(self, offsets: Mapping[int, int]) -> None:
+        """Read these partitions from these offsets on, whether or not they were read before."""
+        with _translating("starting partitions"):
+            again = [partition for partition in offsets if partition in self._expected]
+            if again:
+                self._consumer.incremental_unassign(self._named(again))
+            self._consumer.incremental_assign(
+                [TopicPartition(self.topic, number, offset) for number, offset in offsets.items()]
+            )
+        self._expected.update(offsets)
+
+    def pause(self) -> None:
+        """Stop fetching; polling must go on, so that the group keeps this member."""
+        with _translating("pausing"):
+            self._consumer.pause(self._named(self._expected))
+
+    def resume(self) -> None:
+        """Fetch again."""
+        with _translating("resuming"):
+            self._consumer.resume(self._named(self._expected))
+
+    def hint(self, offsets: Mapping[int, int]) -> None:
+        """Tell Kafka how far the store is, for lag tools only; a failure changes nothing."""
+        with contextlib.suppress(KafkaException):
+            self._consumer.commit(
+                offsets=[TopicPartition(self.topic, p, offset) for p, offset in offsets.items()],
+                asynchronous=True,
+            )
+
+    def watermarks(self, partition: int) -> tuple[int, int]:
+        """First kept offset, and the offset after the last committed record."""
+        with _translating(f"watermarks of {self.topic}[{partition}]"):
+            low, high = self._consumer.get_watermark_offsets(
+                TopicPartition(self.topic, partition), timeout=15.0
+            )
+        return low, high
+
+    def close(self, timeout_seconds: float) -> bool:
+        """Leave the group; False where librdkafka did not come back in time (it can hang)."""
+        closing = threading.Thread(target=self._consumer.close, daemon=True, name="kafka-close")
+        closing.start()
+        closing.join(timeout_seconds)
+        return not closing.is_alive()
+
+    def _named(self, partitions: Iterable[int]) -> list[TopicPartition]:
+        return [TopicPartition(self.topic, partition) for partition in partitions]
+
+    # The callbacks run inside consume(), which throws away what it holds when one of them raises.
+    # Acknowledging without partitions keeps librdkafka from assigning them on its own.
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_assign([])
+        self._rebalances.append(("assigned", [each.partition for each in partitions]))
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._stop(consumer, "revoked", [each.partition for each in partitions])
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._stop(consumer, "lost", [each.partition for each in partitions])
+
+    def _stop(
+        self, consumer: Consumer, kind: Literal["revoked", "lost"], partitions: list[int]
+    ) -> None:
+        started = [partition for partition in partitions if partition in self._expected]
+        for partition in started:
+            del self._expected[partition]
+        try:
+            consumer.incremental_unassign(self._named(started))
+        except KafkaException as error:
+            log.warning("unassign_failed", kind=kind, detail=str(error.args[0]))
+        self._rebalances.append((kind, partitions))
+
+
+_SILENCE_SECONDS_MAX: Final = 60.0
+
+
+class Reader:
+    """Reads ranges of a topic again, outside any group: for verification."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.topic = settings.kafka_topic
+        conf = {
+            **_client_conf(settings),
+            **settings.kafka_conf,
+            "group.id": f"{settings.kafka_group_id}-verify",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+        }
+        self._consumer = _made(Consumer, conf)
+
+    def watermarks(self, partition: int) -> tuple[int, int]:
+        """First kept offset, and the offset after the last committed record."""
+        with _translating(f"watermarks of {self.topic}[{partition}]"):
+            low, high = self._consumer.get_watermark_offsets(
+                TopicPartition(self.topic, partition), timeout=15.0
+            )
+        return low, high
+
+    def read(self, partition: int, first: int, end: int) -> Iterator[list[Record]]:
+        """Yield the committed records with first <= offset < end, in order, some at a time."""
+        if first >= end:
+            return
+        self._consumer.assign([TopicPartition(self.topic, partition, first)])
+        silent_since = time.monotonic()
+        position = first
+        while position < end:
+            found: list[Record] = []
+            for message in _consume(self._consumer, 10_000, 0.5):
+                error = message.error()
+                if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                    position = max(position, message.offset())
+                elif error is not None:
+                    raise translated(error, f"reading {self.topic}[{partition}]")
+                elif message.offset() < end:
+                    found.append(message)
+                    position = message.offset() + 1
+                else:
+                    position = end
+            if found:
+                silent_since = time.monotonic()
+                yield found
+            elif time.monotonic() - silent_since > _SILENCE_SECONDS_MAX:
+                raise TemporaryError(f"{self.topic}[{partition}]: nothing came for a minute")
+
+    def close(self) -> None:
+        """Free the client."""
+        self._consumer.close()
+
+
+class Publisher:
+    """An idempotent producer that waits for all replicas and counts what was delivered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = settings.kafka_topic
+        self._errors = _Errors()
+        self._failed: IngesterError | None = None
+        self.delivered = 0
+        self._producer = _made(
+            Producer,
+            {
+                "linger.ms": 20,
+                "batch.num.messages": 10_000,
+                "compression.type": "lz4",
+                **_client_conf(settings),
+                **settings.kafka_conf,
+                "enable.idempotence": True,
+                "acks": "all",
+                "error_cb": self._errors,
+            },
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._producer.purge()
+
+    def publish(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
+    ) -> None:
+        """Hand one record to the client; waits while its queue is full."""
+        arguments: dict[str, Any] = {"key": key, "value": value, "on_delivery": self._on_delivery}
+        if headers:
+            arguments["headers"] = list(headers)
+        if partition is not None:
+            arguments["partition"] = partition
+        while True:
+            try:
+                self._producer.produce(self._topic, **arguments)
+            except BufferError:
+                self._producer.poll(0.1)
+                self._raise_failure()
+            except KafkaException as error:
+                raise translated(error.args[0], f"publishing to {self._topic}") from None
+            else:
+                self._producer.poll(0)
+                return
+
+    def flush(self, timeout_seconds: float = 60.0) -> None:
+        """Wait until everything is delivered; raises where something was not."""
+        left = self._producer.flush(timeout_seconds)
+        self._raise_failure()
+        if left:
+            raise TemporaryError(f"{left} records not delivered after {timeout_seconds:g} s")
+
+    def _on_delivery(self, error: KafkaError | None, _: Message) -> None:
+        if error is None:
+            self.delivered += 1
+        elif self._failed is None:
+            self._failed = translated(error, f"publishing to {self._topic}")
+
+    def _raise_failure(self) -> None:
+        if self._errors.refused:
+            raise self._errors.refused
+        if self._failed:
+            raise self._failed
+
+
+@contextlib.contextmanager
+def _translating(what: str) -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as error:
+        raise translated(error.args[0], what) from None

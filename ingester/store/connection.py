@@ -1,0 +1,116 @@
+"""Connections with bounded waits, and PostgreSQL's errors as ours, by SQLSTATE.
+
+Classes that pass by themselves are retried for as long as they last: 08 (connection), 40
+(rollback), 53 (resources), 55P03 (lock timeout), 57P01 to 57P05 and a 57014 that nobody here asked
+for (shutdown, timeouts), 58030 (I/O), 25006 (a read-only server: fail-over under way), 25P03 (idle
+in transaction). 28 and 42501 are logins and privileges. 42P01, 42883 and 3F000 mean that the schema
+is not there. Anything else is unexpected and stops loudly.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+import psycopg
+from psycopg import conninfo, pq
+
+from ingester.errors import (
+    IngesterError,
+    NeedsAPerson,
+    NotPermitted,
+    SettingsError,
+    TemporaryError,
+)
+from ingester.settings import Settings
+from ingester.store.statements import statement
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_TEMPORARY_CLASSES: Final = ("08", "40", "53")
+_TEMPORARY: Final = {
+    *("55P03", "55006", "57P01", "57P02", "57P03", "57P04", "57P05"),
+    *("57014", "58030", "25006", "25P03"),
+}
+_NO_SCHEMA: Final = {"42P01", "42883", "3F000", "42703"}
+
+
+def translated(error: psycopg.Error, what: str) -> IngesterError:
+    """Our error for one of PostgreSQL's; `what` says what was being done."""
+    state = error.sqlstate
+    first_line = str(error).strip().partition("\n")[0]
+    text = f"{what}: {first_line}" + (f" (SQLSTATE {state})" if state else "")
+    if state is None:
+        # No SQLSTATE: the connection failed or broke, or libpq refused the call.
+        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            return TemporaryError(text)
+        return IngesterError(text)
+    if state.startswith("28") or state == "42501":
+        return NotPermitted(text)
+    if state == "3D000":
+        return NeedsAPerson(text)
+    if state in _NO_SCHEMA:
+        return NeedsAPerson(f"{text}; is the database migrated? Run: ingester migrate")
+    if state.startswith(_TEMPORARY_CLASSES) or state in _TEMPORARY:
+        return TemporaryError(text)
+    return IngesterError(text)
+
+
+@contextlib.contextmanager
+def translating(what: str) -> Iterator[None]:
+    """Let psycopg's errors leave the block as ours."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translated(error, what) from error
+
+
+def connect(
+    settings: Settings, application_name: str, statement_seconds_max: float | None = None
+) -> Connection:
+    """Open a connection in autocommit mode with UTC, keepalives and bounded waits.
+
+    Raises SettingsError for a malformed DATABASE_URL, NotPermitted for a refused login,
+    TemporaryError where the server cannot be reached.
+    """
+    url = settings.database_url.get_secret_value() if settings.database_url else ""
+    try:
+        given = conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise SettingsError("DATABASE_URL: neither a libpq URL nor a list of key=value") from None
+    parameters = {
+        "connect_timeout": 10,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+        "client_encoding": "utf8",
+        **given,
+        "application_name": application_name,
+    }
+    connection = _logged_in(
+        autocommit=True,
+        prepare_threshold=5 if settings.ingester_prepared_statements else None,
+        **parameters,
+    )
+    limit_ms = int((statement_seconds_max or settings.ingester_statement_seconds_max) * 1000)
+    with translating("setting up the session"):
+        # As a statement and not as startup options, which poolers refuse.
+        connection.execute(statement("set_up_session"), {"limit_ms": str(limit_ms)})
+    return connection
+
+
+def _logged_in(**parameters: Any) -> Connection:
+    try:
+        return psycopg.connect(**parameters)
+    except psycopg.OperationalError as error:
+        text = "PostgreSQL: " + str(error).strip().replace("\n", " ")
+        # libpq tells no SQLSTATE of a failed login. A server that accepts connections and yet
+        # refuses this one refuses the role, the password or the database.
+        known = {name: str(value) for name, value in parameters.items() if name in _PINGED}
+        ping = pq.PGconn.ping(conninfo.make_conninfo(**known).encode())
+        if ping == pq.Ping.OK:
+            raise NotPermitted(text) from None
+        raise TemporaryError(text) from None
+
+
+_PINGED: Final = {"host", "hostaddr", "port", "sslmode", "sslrootcert", "service"}

@@ -1,0 +1,431 @@
+"""The write path: one batch becomes rows, rejects, ledger and offsets in ONE transaction.
+
+Order inside the transaction: floor (shared), offsets (sorted), leaves (by month), COPY, rejects,
+ledger, offsets moved by compare-and-set, COMMIT. Offsets are locked before anything is copied, so
+a consumer that lost its partition is refused at once; they move after everything else, so nothing
+moves without its events. What happens outside (connection lost, deadlock, shutdown) leaves as
+TemporaryError, and the same slices may then be written again.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg import errors as pg
+
+from ingester import binary_copy
+from ingester.batch import Record, Slice, Topic, Written
+from ingester.decoder import EPOCH, Headers, Reason, Rejected, microseconds
+from ingester.errors import CommitUnknown, IngesterError, NeedsAPerson, TemporaryError
+from ingester.settings import Settings
+from ingester.store.campaigns import CampaignKeys
+from ingester.store.connection import Connection
+from ingester.store.rejects import reject_row
+from ingester.store.session import Session
+from ingester.store.statements import about, statement
+from ingester.store.takeover import Takeover
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts of one slice: inserted + duplicates + rejected = records."""
+
+    batch_id: int
+    inserted: int = 0
+    duplicates: int = 0
+    conflicting: int = 0
+
+
+class _Refused(Exception):
+    """The stored offset of some partitions is not where the slices start."""
+
+    def __init__(self, stored: dict[int, int]) -> None:
+        super().__init__(stored)
+        self.stored = stored
+
+
+class _Again(Exception):
+    """What the transaction was prepared for has changed; prepare it again."""
+
+
+class EventStore:
+    """The PostgreSQL side of one worker. Used by one thread; `cancel` by any.
+
+    `headers_of` reads a record's headers; it is asked only for rejects.
+    """
+
+    def __init__(
+        self, settings: Settings, worker: str, headers_of: Callable[[Record], Headers]
+    ) -> None:
+        self._settings = settings
+        self._headers_of = headers_of
+        self._keys = CampaignKeys(settings.ingester_campaign_cache_max)
+        self._leaves: set[str] = set()
+        self._expect_repeats = False
+        self._unsettled: tuple[list[int], Written] | None = None
+        self._session = Session(settings, f"ingester-writer-{worker}", self._forget)
+
+    def positions(self, topic: Topic, beginnings: Mapping[int, int]) -> dict[int, int]:
+        """The stored offset of each partition; one not seen before starts at its beginning.
+
+        Raises NeedsAPerson where the stored offsets belong to another topic or cluster.
+        """
+        with self._session.use("reading the stored offsets") as connection:
+            connection.execute(
+                statement("adopt_partitions"),
+                {
+                    "topic": topic.name,
+                    "cluster_id": topic.cluster_id,
+                    "topic_id": topic.topic_id,
+                    "partitions": list(beginnings),
+                    "first_offsets": list(beginnings.values()),
+                },
+            )
+            rows = connection.execute(statement("stored_offsets"), {"topic": topic.name}).fetchall()
+        stored = {}
+        for partition, next_offset, cluster_id, topic_id in rows:
+            if partition not in beginnings:
+                continue
+            if (cluster_id, topic_id) != (topic.cluster_id, topic.topic_id):
+                raise NeedsAPerson(
+                    f"{topic.name}[{partition}]: the stored offset {next_offset} belongs to topic "
+                    f"id {topic_id} in cluster {cluster_id}, but this is topic id {topic.topic_id} "
+                    f"in cluster {topic.cluster_id}: was the topic made again, or the cluster "
+                    "changed?"
+                )
+            stored[partition] = next_offset
+        return stored
+
+    def offsets(self, topic: str) -> dict[int, int]:
+        """The stored offset of every partition of a topic."""
+        with self._session.use("reading the stored offsets") as connection:
+            rows = connection.execute(statement("stored_offsets"), {"topic": topic}).fetchall()
+        return {row[0]: row[1] for row in rows}
+
+    def floor(self) -> datetime:
+        """The retention floor: events before it are not accepted."""
+        with self._session.use("reading the retention floor") as connection:
+            return _floor(connection)
+
+    def write(self, topic: Topic, slices: Sequence[Slice]) -> Written:
+        """Write the slices in one transaction, exactly once.
+
+        A slice whose partition has moved on is refused and the others are written; a record that
+        the database refuses becomes a reject. Safe to call again with the same slices after a
+        TemporaryError, CommitUnknown included.
+        """
+        with self._session.use("writing a batch") as connection:
+            if self._unsettled is not None:
+                batch_ids, written = self._unsettled
+                committed = self._was_committed(topic, slices, batch_ids)
+                log.warning("commit_settled", committed=committed)
+                self._unsettled = None
+                if committed:
+                    return written
+            refused: dict[int, int] = {}
+            remaining = sorted(slices, key=lambda part: part.partition)
+            while remaining:
+                try:
+                    return self._write(connection, topic, remaining, refused)
+                except _Refused as error:
+                    refused |= error.stored
+                    remaining = [part for part in remaining if part.partition not in refused]
+                    stage("refused", partitions=sorted(refused))
+                except _Again:
+                    self._leaves.clear()
+            return Written(refused=refused)
+
+    def cancel(self) -> None:
+        """Stop what is being written, from another thread; it rolls back."""
+        self._session.cancel()
+
+    def close(self) -> None:
+        """Give the connection back; an open transaction rolls back."""
+        self._session.close()
+
+    def _forget(self) -> None:
+        self._keys.forget()
+        self._leaves.clear()
+
+    # -- the transaction
+
+    def _write(
+        self,
+        connection: Connection,
+        topic: Topic,
+        slices: Sequence[Slice],
+        refused: Mapping[int, int],
+    ) -> Written:
+        stage("prepare", partitions=[part.partition for part in slices])
+        tallies = self._tallies(connection, slices)
+        rows = self._rows(connection, slices, tallies)
+        months = [
+            (self._leaf(connection, month), month_rows)
+            for month, month_rows in binary_copy.months_of(rows)
+        ]
+        with self._session.transaction("writing a batch"):
+            connection.execute(statement("share_floor"))
+            if _reject_below(_floor(connection), slices):
+                raise _Again
+            stage("lock")
+            self._lock_offsets(connection, topic, slices)
+            self._lock_leaves(connection, [leaf for leaf, _ in months])
+            try:
+                for leaf, leaf_rows in months:
+                    self._copy(connection, leaf, leaf_rows, tallies)
+            except _RowRefused as error:
+                _reject_row(slices, error)
+                raise _Again from error
+            stage("ledger")
+            entries = [
+                _ledger_entry(topic, part, tally)
+                for part, tally in zip(slices, tallies.values(), strict=True)
+            ]
+            with connection.cursor() as cursor:
+                cursor.executemany(statement("insert_reject"), self._rejects(slices, entries))
+                cursor.executemany(statement("insert_ledger_row"), entries)
+                for entry in entries:
+                    if cursor.execute(statement("advance_offset"), entry).rowcount != 1:
+                        raise IngesterError("a locked offset row has moved: this cannot happen")
+            written = Written(
+                positions={part.partition: part.end for part in slices},
+                refused=dict(refused),
+                **{
+                    count: sum(entry[count] for entry in entries)
+                    for count in ("records", "inserted", "duplicates", "rejected")
+                },
+            )
+            self._commit(connection, list(tallies), written)
+        return written
+
+    def _commit(self, connection: Connection, batch_ids: list[int], written: Written) -> None:
+        stage("commit")
+        try:
+            result = connection.execute(statement("commit"))
+        except psycopg.Error as error:
+            self._unsettled = (batch_ids, written)
+            raise CommitUnknown(f"COMMIT: no answer: {str(error).strip()}") from error
+        if result.statusmessage != "COMMIT":
+            raise TemporaryError(f"COMMIT was answered with {result.statusmessage}")
+        stage("committed", records=written.records, inserted=written.inserted)
+
+    def _was_committed(
+        self, topic: Topic, slices: Sequence[Slice], batch_ids: Sequence[int]
+    ) -> bool:
+        """Whether a COMMIT without an answer happened.
+
+        The old backend may still be at it; taking its row locks waits for its end.
+        """
+        with self._session.transaction("settling a commit") as connection:
+            self._locked_offsets(connection, topic, slices)
+            found = connection.execute(statement("ledger_has"), {"batch_ids": batch_ids}).fetchone()
+        return found is not None and found[0] == len(batch_ids)
+
+    def _tallies(self, connection: Connection, slices: Sequence[Slice]) -> dict[int, _Tally]:
+        ids = connection.execute(statement("next_batch_ids"), {"count": len(slices)}).fetchall()
+        return {batch_id: _Tally(batch_id) for (batch_id,) in ids}
+
+    def _rows(
+        self, connection: Connection, slices: Sequence[Slice], tallies: Mapping[int, _Tally]
+    ) -> list[bytes]:
+        """The batch as sorted rows without repeats, which are counted."""
+        keys = self._keys.resolve(
+            connection, {out[0] for part in slices for out in part.outcomes if type(out) is tuple}
+        )
+        encoded = [
+            row
+            for part, batch_id in zip(slices, tallies, strict=True)
+            for row in binary_copy.encode(part.outcomes, keys, batch_id)
+        ]
+        rows, repeats = binary_copy.without_repeats(encoded)
+        for row, conflicts in repeats:
+            tally = tallies[binary_copy.batch_of(row)]
+            tally.duplicates += 1
+            tally.conflicting += conflicts
+        rows.sort()
+        return rows
+
+    def _lock_offsets(self, connection: Connection, topic: Topic, slices: Sequence[Slice]) -> None:
+        stored = self._locked_offsets(connection, topic, slices)
+        gone = [part.partition for part in slices if part.partition not in stored]
+        if gone:
+            raise NeedsAPerson(f"ingest_offsets has no row for {topic.name}{gone}: who removed it?")
+        moved = {p.partition: stored[p.partition] for p in slices if stored[p.partition] != p.start}
+        if moved:
+            raise _Refused(moved)
+
+    def _locked_offsets(
+        self, connection: Connection, topic: Topic, slices: Sequence[Slice]
+    ) -> dict[int, int]:
+        with Takeover(self._settings, connection.info.backend_pid):
+            rows = connection.execute(
+                statement("lock_offsets"),
+                {"topic": topic.name, "partitions": [part.partition for part in slices]},
+            ).fetchall()
+        return dict(rows)
+
+    def _rejects(
+        self, slices: Sequence[Slice], entries: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        return [
+            {**entry, **reject_row(record, self._headers_of(record), outcome)}
+            for part, entry in zip(slices, entries, strict=True)
+            if entry["rejected"]
+            for record, outcome in zip(part.records, part.outcomes, strict=True)
+            if type(outcome) is Rejected
+        ]
+
+    # -- leaves and COPY
+
+    def _leaf(self, connection: Connection, month: date) -> str:
+        """The leaf of a month, made now if it was missing."""
+        row = connection.execute(statement("leaf_name"), {"month": month}).fetchone()
+        leaf = str(row[0]) if row else ""
+        if leaf not in self._leaves:
+            self._leaves = {name for (name,) in connection.execute(statement("attached_leaves"))}
+        if leaf not in self._leaves:
+            try:
+                connection.execute(statement("create_leaf"), {"month": month})
+            except pg.InvalidParameterValue:
+                # Below the retention floor: the transaction will turn these events into rejects.
+                log.info("leaf_below_floor", leaf=leaf)
+            else:
+                log.info("leaf_created", leaf=leaf)
+                self._leaves.add(leaf)
+        return leaf
+
+    def _lock_leaves(self, connection: Connection, leaves: Sequence[str]) -> None:
+        try:
+            for leaf in leaves:
+                connection.execute(about("lock_leaf", leaf=leaf))
+        except pg.UndefinedTable:
+            raise _Again from None
+        attached = {name for (name,) in connection.execute(statement("attached_leaves"))}
+        if not attached.issuperset(leaves):
+            raise _Again
+
+    def _copy(
+        self,
+        connection: Connection,
+        leaf: str,
+        rows: Sequence[bytes],
+        tallies: Mapping[int, _Tally],
+    ) -> None:
+        """Straight into the leaf; where a row is there already, through the staging table."""
+        if not self._expect_repeats:
+            stage("copy", leaf=leaf, rows=len(rows))
+            connection.execute(statement("savepoint"))
+            try:
+                _copy_rows(connection, leaf, rows)
+            except pg.UniqueViolation:
+                connection.execute(statement("rollback_to_savepoint"))
+            else:
+                connection.execute(statement("release_savepoint"))
+                for batch_id, inserted in Counter(map(binary_copy.batch_of, rows)).items():
+                    tallies[batch_id].inserted += inserted
+                return
+        stage("staging", leaf=leaf, rows=len(rows))
+        connection.execute(statement("create_staging"))
+        connection.execute(statement("empty_staging"))
+        _copy_rows(connection, "staged_events", rows)
+        new = _counts(connection, "insert_staged", leaf)
+        repeats = len(rows) - sum(new.values())
+        # Repeats come in floods (a retry, a replay): stay here until a batch comes through clean.
+        self._expect_repeats = repeats > 0
+        conflicting = _counts(connection, "conflicting_staged", leaf) if repeats else {}
+        for batch_id, staged in Counter(map(binary_copy.batch_of, rows)).items():
+            tally = tallies[batch_id]
+            tally.inserted += new.get(batch_id, 0)
+            tally.duplicates += staged - new.get(batch_id, 0)
+            tally.conflicting += conflicting.get(batch_id, 0)
+
+
+class _RowRefused(Exception):
+    """The database refused one row; the others are not to blame."""
+
+    def __init__(self, row: bytes, detail: str) -> None:
+        super().__init__(detail)
+        self.row = row
+        self.detail = detail
+
+
+def _copy_rows(connection: Connection, table: str, rows: Sequence[bytes]) -> None:
+    with connection.cursor() as cursor:
+        try:
+            with cursor.copy(about("copy_rows", table=table)) as copy:
+                copy.write(b"".join((binary_copy.HEADER, *rows, binary_copy.TRAILER)))
+        except psycopg.DataError as error:
+            # "COPY leaf, line 12, column metadata": the word is translated, the number is not.
+            line = re.search(r"^COPY [^,]+, \D*(\d+)", error.diag.context or "")
+            if line is None:
+                raise
+            raise _RowRefused(rows[int(line[1]) - 1], error.diag.message_primary or "") from None
+        if cursor.rowcount != len(rows):
+            raise IngesterError(f"COPY took {cursor.rowcount} of {len(rows)} rows into {table}")
+
+
+def _counts(connection: Connection, name: str, leaf: str) -> dict[int, int]:
+    return dict(connection.execute(about(name, leaf=leaf)).fetchall())
+
+
+def _floor(connection: Connection) -> datetime:
+    row = connection.execute(statement("retention_floor")).fetchone()
+    floor = row[0] if row and row[0] is not None else EPOCH.date()
+    return datetime.combine(floor, time(), UTC)
+
+
+def _reject_below(floor: datetime, slices: Sequence[Slice]) -> bool:
+    """Reject what lies below a floor that may have risen since; True where something did."""
+    floor_us = microseconds(floor)
+    rejected = Rejected(Reason.OUTSIDE_WINDOW, f"occurred_at lies below the floor {floor.date()}")
+    found = False
+    for part in slices:
+        for index, outcome in enumerate(part.outcomes):
+            if type(outcome) is tuple and outcome[2] < floor_us:
+                part.outcomes[index] = rejected
+                found = True
+    return found
+
+
+def _reject_row(slices: Sequence[Slice], refused: _RowRefused) -> None:
+    occurred_us, event_id = binary_copy.identity_of(refused.row)
+    rejected = Rejected(Reason.REFUSED_BY_DATABASE, refused.detail)
+    for part in slices:
+        for index, outcome in enumerate(part.outcomes):
+            if type(outcome) is tuple and outcome[1] == event_id and outcome[2] == occurred_us:
+                part.outcomes[index] = rejected
+
+
+def _ledger_entry(topic: Topic, part: Slice, tally: _Tally) -> dict[str, Any]:
+    times = [out[2] for out in part.outcomes if type(out) is tuple] if tally.inserted else []
+    return {
+        "batch_id": tally.batch_id,
+        "topic": topic.name,
+        "topic_id": topic.topic_id,
+        "partition": part.partition,
+        "first_offset": part.start,
+        "next_offset": part.end,
+        "records": len(part.records),
+        "inserted": tally.inserted,
+        "duplicates": tally.duplicates,
+        "conflicting": tally.conflicting,
+        "rejected": sum(type(out) is Rejected for out in part.outcomes),
+        "min_occurred_at": _time(min(times)) if times else None,
+        "max_occurred_at": _time(max(times)) if times else None,
+    }
+
+
+def _time(occurred_us: int) -> datetime:
+    return EPOCH + timedelta(microseconds=occurred_us)
+
+
+def stage(name: str, **facts: object) -> None:
+    """Say where in the transaction the worker is; whoever kills it can tell where it died."""
+    log.debug("batch_stage", stage=name, **facts)

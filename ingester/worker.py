@@ -1,0 +1,152 @@
+"""One consumer process: puts the parts together, follows signals, leaves in time."""
+
+import gc
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+
+from ingester.batch import Topic
+from ingester.errors import IngesterError, TemporaryError
+from ingester.kafka import Admin, Source, headers_of
+from ingester.logs import set_up_logs
+from ingester.pipeline import Clock, Pipeline
+from ingester.retry import Retry
+from ingester.settings import Settings
+from ingester.store.events import EventStore
+
+log = structlog.get_logger(__name__)
+
+CLOSE_SECONDS_MAX = 1.5
+"""librdkafka's close can hang on an unreachable coordinator; the group notices anyway."""
+
+
+def work(settings: Settings, name: str, targets: Mapping[int, int] | None = None) -> None:
+    """Consume until SIGTERM, SIGINT, or until the targets are reached; then leave in time.
+
+    On a signal the open batch is written, or rolled back where that takes longer than
+    `ingester_stop_seconds_max`. Raises what ended the work otherwise.
+    """
+    _quieten_gc()
+    admin = Admin(settings)
+    topic = _topic(admin, settings.kafka_topic)  # tells a missing topic or a refused login at once
+    stopping = threading.Event()
+    store = EventStore(settings, name, headers_of)
+    store.offsets(topic.name)  # and an unmigrated database
+    source = Source(settings, f"ingester-{name}")
+    jobs = ThreadPoolExecutor(1, thread_name_prefix="writer")
+    pipeline = Pipeline(
+        settings=settings,
+        source=source,
+        store=store,
+        identify=partial(_topic, admin, settings.kafka_topic),
+        headers_of=headers_of,
+        clock=Clock(time.monotonic, lambda: datetime.now(UTC)),
+        retry=Retry(stopping),
+        jobs=jobs,
+        targets=targets,
+    )
+
+    def stop(*_: object) -> None:
+        pipeline.stop()
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    _stop_with_parent()
+    log.info("worker_started", topic=topic.name, pid=os.getpid())
+    healthy = False
+    try:
+        pipeline.run()
+        healthy = True
+    except TemporaryError as error:
+        if not stopping.is_set():
+            raise
+        log.warning("stopped_during_outage", detail=str(error))
+    finally:
+        _leave(settings, pipeline, store, source, jobs, write_open_batch=healthy)
+        totals = pipeline.totals
+        log.info(
+            "worker_stopped",
+            batches=totals.batches,
+            records=totals.records,
+            inserted=totals.inserted,
+            duplicates=totals.duplicates,
+            rejected=totals.rejected,
+        )
+
+
+def _leave(
+    settings: Settings,
+    pipeline: Pipeline,
+    store: EventStore,
+    source: Source,
+    jobs: ThreadPoolExecutor,
+    *,
+    write_open_batch: bool,
+) -> None:
+    try:
+        done = pipeline.finish(
+            settings.ingester_stop_seconds_max, write_open_batch=write_open_batch
+        )
+    except IngesterError as error:
+        log.warning("open_batch_dropped", detail=str(error))
+        done = True
+    if not done:
+        log.warning("open_batch_rolled_back", detail="it took too long; it is read again next time")
+        store.cancel()
+    jobs.shutdown(wait=done, cancel_futures=True)
+    if done:
+        store.close()
+    if not source.close(CLOSE_SECONDS_MAX):
+        log.warning("group_left_late", detail="the group will notice by its session timeout")
+
+
+def work_as_child(settings: Settings, name: str, targets: Mapping[int, int] | None) -> None:
+    """Be a supervised worker: the exit code says how it ended."""
+    set_up_logs(settings, worker=name)
+    code = 0
+    try:
+        work(settings, name, targets)
+    except IngesterError as error:
+        log.error(  # noqa: TRY400 - a refusal that we explain needs no traceback
+            "worker_failed", detail=str(error), exit_code=error.exit_code
+        )
+        code = error.exit_code
+    except Exception:
+        log.exception("worker_crashed")
+        code = 1
+    # Threads that hang in librdkafka or libpq must not keep the process.
+    os._exit(code)
+
+
+def _topic(admin: Admin, name: str) -> Topic:
+    identity = admin.identity(name)
+    return Topic(name=name, topic_id=identity.topic_id, cluster_id=identity.cluster_id)
+
+
+def _quieten_gc() -> None:
+    """A batch is tens of thousands of live tuples without cycles: scanning them finds nothing."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 100)
+
+
+def _stop_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        log.warning("supervisor_gone")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="parent-watch").start()

@@ -1,0 +1,85 @@
+"""Starts `ingester` processes for one topic and one database, and ends them all."""
+
+import os
+import sys
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.acceptance.process import Running
+from tests.checker.judge import Verdict, judge
+
+_CHECKOUT = Path(__file__).parents[2]
+_OURS = ("INGESTER_", "KAFKA_", "REPLAY_", "PG", "DATABASE_URL")
+# How a given cluster is logged into is no business of a test.
+_KEPT = ("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_", "KAFKA_SSL_")
+CATCH_UP_SECONDS = 60.0
+
+
+class Ingester:
+    """Everything that is started here uses the same topic, database and consumer group.
+
+    `directory` takes the output of all processes. Settings are environment variables; batches are
+    small by default, so that there are many transactions to interrupt.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        bootstrap: str,
+        database_url: str,
+        topic: str,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.bootstrap, self.database_url, self.topic = bootstrap, database_url, topic
+        self.directory = directory
+        self.settings = {
+            "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+            "DATABASE_URL": database_url,
+            "KAFKA_TOPIC": topic,
+            "KAFKA_GROUP_ID": f"group-{uuid.uuid4().hex[:12]}",
+            "INGESTER_BATCH_ROWS_MAX": "2000",
+            "INGESTER_LOG_LEVEL": "debug",
+            "INGESTER_LOG_FORMAT": "json",
+            **(settings or {}),
+        }
+        self.processes: list[Running] = []
+
+    def start(self, *arguments: str, **settings: str) -> Running:
+        """Start a command, as in `start("run", "--workers", "2", INGESTER_BATCH_ROWS_MAX="1")`."""
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(_OURS) or name.startswith(_KEPT)
+        }
+        log = self.directory / f"{len(self.processes):02}-{arguments[0]}.log"
+        # This checkout, whatever is installed; what the caller's path adds comes after it.
+        path = os.pathsep.join(filter(None, [str(_CHECKOUT), inherited.get("PYTHONPATH")]))
+        running = Running(
+            [sys.executable, "-m", "ingester", *arguments],
+            {**inherited, **self.settings, **settings, "PYTHONPATH": path},
+            log,
+        )
+        self.processes.append(running)
+        return running
+
+    def run(self, *arguments: str, seconds: float = CATCH_UP_SECONDS, **settings: str) -> Running:
+        """Start a command and wait for its end."""
+        running = self.start(*arguments, **settings)
+        running.wait(seconds)
+        return running
+
+    def catch_up(self, workers: int = 1, **settings: str) -> Running:
+        """Read the topic to its end, which must succeed."""
+        running = self.run("run", "--until-caught-up", "--workers", str(workers), **settings)
+        assert running.code == 0, f"exit {running.code}:\n{running.tail()}"
+        return running
+
+    def verdict(self) -> Verdict:
+        """What the independent checker says of topic and database."""
+        return judge(self.bootstrap, self.database_url, self.topic)
+
+    def end(self) -> None:
+        """End every process that was started, whatever its state."""
+        for running in self.processes:
+            running.end()
