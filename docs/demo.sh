@@ -9,7 +9,8 @@ PATH=$PWD/.venv/bin:$PATH
 log=.local/log/demo.log
 
 bold=$'\e[1m' plain=$'\e[0m'
-[ -t 1 ] || bold='' plain=''
+# Tables need some width; where nobody watches, there is no terminal to ask.
+[ -t 1 ] || { bold='' plain='' && export COLUMNS=120; }
 
 step() { printf '\n%s── %s%s\n' "$bold" "$*" "$plain"; }
 show() {
@@ -17,7 +18,10 @@ show() {
     "$@"
 }
 
-days_ago() { python -c 'import sys, datetime as d; print(d.datetime.now(d.UTC).date() - d.timedelta(int(sys.argv[1])))' "$1"; }
+days_ago() { # number; `date` has no portable way to say it
+    python -c 'import sys, datetime as d
+print(d.datetime.now(d.UTC).date() - d.timedelta(days=int(sys.argv[1])))' "$1"
+}
 
 step "A real Kafka and a real PostgreSQL"
 show python -m tests.services up

@@ -1,1 +1,20 @@
-"""Reads e-mail campaign events from Kafka and writes them to PostgreSQL, each exactly once."""
+"""Campaign events from Kafka to PostgreSQL, exactly once, and the statistics from them.
+
+In the order a record travels:
+
+    event         the contract: one pydantic model
+    decoder       bytes → event or rejected; pure
+    breaker       stops a stream that is nearly all refused; pure
+    batch         slices of partitions until full; pure
+    binary_copy   events → rows of binary COPY; pure
+    kafka         the edge to Kafka, the only module that imports confluent_kafka
+    store         the edge to PostgreSQL, the only package that imports psycopg
+    pipeline      poll → decode → batch → write → hint, on abstract source, store and clock
+    worker        one consumer process        supervisor    N of them
+    refresher     folds new events into the statistics        maintenance   keeps house
+    verification  the proof that everything balances
+    simulation    realistic traffic, from a seed
+    cli           the command line; commands has one file each
+
+Everything raises the errors of `errors`, is set up by `settings` and speaks through `logs`.
+"""

@@ -235,8 +235,8 @@ _FRACTION_DIGITS_MAX: Final = 15_000
 def _check_numbers(text: str) -> None:
     """Refuse what jsonb cannot keep: its numbers end 16,383 digits after the point.
 
-    An exponent has at most three digits, so that metadata of 16 KiB is not megabytes when PostgreSQL
-    writes its numbers out. (Numbers too large for a double are no JSON to orjson.)
+    An exponent has at most three digits, so that 16 KiB of metadata do not become megabytes when
+    PostgreSQL writes the numbers out. (Numbers too large for a double are no JSON to orjson.)
     """
     for match in _exponents.finditer(text):
         fraction, exponent = match.group(1, 2)

@@ -252,9 +252,10 @@ class Source:
         self._rebalances: list[Rebalance] = []
         self._errors = _Errors()
         conf = {
-            # Prefetch is bounded twice: all partitions together stay below a quarter of the
-            # memory promise, and one fetch below the largest batch.
-            "queued.max.messages.kbytes": 32 * 1024,
+            # Prefetch is bounded by bytes and, since librdkafka spends more on a small record's
+            # bookkeeping than on its bytes, by records: enough for the next batch.
+            "queued.max.messages.kbytes": 16 * 1024,
+            "queued.min.messages": 20_000,
             "fetch.max.bytes": 16 * 1024 * 1024,
             "max.partition.fetch.bytes": 4 * 1024 * 1024,
             "fetch.wait.max.ms": 100,

@@ -6,16 +6,14 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from ingester.commands.dates import parse_date
+from ingester.commands.terminal import plain_table, safe, terminal
 from ingester.errors import UsageError
 from ingester.settings import load_settings
 from ingester.store.connection import connect
 from ingester.store.reading import campaign_stats
 
-_UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 METRICS = ("sent", "opened", "clicked", "replied", "positive_replies", "bounced")
 
 
@@ -61,16 +59,16 @@ def stats(
     if as_json:
         typer.echo(json.dumps(rows, default=str))
         return
-    table = Table(title=f"{first} to {last} by {by.value}")
-    table.add_column("campaign", overflow="fold")
-    table.add_column("period")
+    table = plain_table(f"{first} to {last} by {by.value}")
+    table.add_column("campaign", overflow="fold", min_width=16)
+    table.add_column("period", no_wrap=True)
     for metric in METRICS:
-        table.add_column(metric.replace("_", " "), justify="right")
+        table.add_column(metric.replace("_replies", ""), justify="right", no_wrap=True)
     for row in rows:
         period = row["period_start"]
         shown = period.strftime("%Y-%m-%d %H:%M" if by is Granularity.HOUR else "%Y-%m-%d")
-        table.add_row(_safe(row["campaign_id"]), shown, *(f"{row[metric]:,}" for metric in METRICS))
-    Console().print(table)
+        table.add_row(safe(row["campaign_id"]), shown, *(f"{row[metric]:,}" for metric in METRICS))
+    terminal().print(table)
 
 
 def _of_top_campaigns(rows: list[dict[str, object]], count: int) -> list[dict[str, object]]:
@@ -80,9 +78,3 @@ def _of_top_campaigns(rows: list[dict[str, object]], count: int) -> list[dict[st
         totals[row["campaign_id"]] = totals.get(row["campaign_id"], 0) + total
     best = sorted(totals, key=lambda campaign: (-totals[campaign], str(campaign)))[:count]
     return [row for campaign in best for row in rows if row["campaign_id"] == campaign]
-
-
-def _safe(campaign_id: str) -> str:
-    """An id as a terminal may show it: no control characters, no markup."""
-    shown = "".join(char if char.isprintable() else _UNPRINTABLE for char in campaign_id)
-    return shown.replace("[", r"\[")

@@ -5,9 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from ingester.commands.terminal import plain_table, safe, terminal
 from ingester.errors import IngesterError
 from ingester.kafka import Reader
 from ingester.maintenance import months_from
@@ -89,15 +88,17 @@ def _leaves(names: list[str], today: date) -> dict[str, Any]:
 
 
 def _show(report: dict[str, Any]) -> None:
-    console = Console()
-    table = Table(title="Offsets")
-    for name in ("topic", "partition", "next offset", "lag", *COUNTS):
-        table.add_column(name, justify="left" if name == "topic" else "right")
-    for row in report["partitions"]:
-        lag = "?" if row["lag"] is None else f"{row['lag']:,}"
-        counts = (f"{row[count]:,}" for count in COUNTS)
-        table.add_row(row["topic"], str(row["partition"]), f"{row['next_offset']:,}", lag, *counts)
-    console.print(table)
+    console = terminal()
+    for topic in sorted({row["topic"] for row in report["partitions"]}):
+        table = plain_table(safe(topic))
+        for name in ("partition", "next offset", "lag", *COUNTS):
+            table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
+        for row in report["partitions"]:
+            if row["topic"] == topic:
+                lag = "?" if row["lag"] is None else f"{row['lag']:,}"
+                counts = (f"{row[count]:,}" for count in COUNTS)
+                table.add_row(str(row["partition"]), f"{row['next_offset']:,}", lag, *counts)
+        console.print(table)
     freshness, leaves = report["freshness"], report["leaves"]
     facts = {
         "statistics": f"{freshness['seconds_behind']:.1f} s behind, "

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from ingester.commands.terminal import terminal
 from ingester.errors import DifferencesFound
 from ingester.kafka import Reader
 from ingester.settings import load_settings
@@ -72,10 +73,10 @@ def _report(checks: list[Check], counts: dict[str, int], *, ok: bool) -> dict[st
 
 
 def _show(checks: list[Check], counts: dict[str, int]) -> None:
-    console = Console()
+    console = terminal()
     for check in checks:
         mark = "[green]ok  [/]" if check.ok else "[red]FAIL[/]"
-        console.print(f"{mark} {check.claim}", highlight=False)
+        console.print(f"{mark} {check.claim}")
         for difference in check.differences[:_SHOWN]:
             console.print(f"       {json.dumps(difference, default=str)}", markup=False)
         if len(check.differences) > _SHOWN:

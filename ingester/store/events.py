@@ -42,6 +42,12 @@ class _Tally:
     duplicates: int = 0
     conflicting: int = 0
 
+    def repeat(self, count: int, conflicting: int) -> None:
+        """Count rows as repeats that were taken for new until now."""
+        self.inserted -= count
+        self.duplicates += count
+        self.conflicting += conflicting
+
 
 class _Refused(Exception):
     """The stored offset of some partitions is not where the slices start."""
@@ -68,7 +74,7 @@ class EventStore:
         self._headers_of = headers_of
         self._keys = CampaignKeys(settings.ingester_campaign_cache_max)
         self._leaves: set[str] = set()
-        self._expect_repeats = False
+        self._repeating: set[str] = set()
         self._unsettled: tuple[list[int], Written] | None = None
         self._session = Session(settings, f"ingester-writer-{worker}", self._forget)
 
@@ -239,16 +245,15 @@ class EventStore:
         keys = self._keys.resolve(
             connection, {out[0] for part in slices for out in part.outcomes if type(out) is tuple}
         )
-        encoded = [
-            row
-            for part, batch_id in zip(slices, tallies, strict=True)
-            for row in binary_copy.encode(part.outcomes, keys, batch_id)
-        ]
+        encoded: list[bytes] = []
+        for part, tally in zip(slices, tallies.values(), strict=True):
+            before = len(encoded)
+            encoded += binary_copy.encode(part.outcomes, keys, tally.batch_id)
+            tally.inserted = len(encoded) - before  # until repeats are found
         rows, repeats = binary_copy.without_repeats(encoded)
         for row, conflicts in repeats:
             tally = tallies[binary_copy.batch_of(row)]
-            tally.duplicates += 1
-            tally.conflicting += conflicts
+            tally.repeat(1, int(conflicts))
         rows.sort()
         return rows
 
@@ -319,7 +324,7 @@ class EventStore:
         tallies: Mapping[int, _Tally],
     ) -> None:
         """Straight into the leaf; where a row is there already, through the staging table."""
-        if not self._expect_repeats:
+        if leaf not in self._repeating:
             stage("copy", leaf=leaf, rows=len(rows))
             connection.execute(statement("savepoint"))
             try:
@@ -328,8 +333,6 @@ class EventStore:
                 connection.execute(statement("rollback_to_savepoint"))
             else:
                 connection.execute(statement("release_savepoint"))
-                for batch_id, inserted in Counter(map(binary_copy.batch_of, rows)).items():
-                    tallies[batch_id].inserted += inserted
                 return
         stage("staging", leaf=leaf, rows=len(rows))
         connection.execute(statement("create_staging"))
@@ -338,13 +341,14 @@ class EventStore:
         new = _counts(connection, "insert_staged", leaf)
         repeats = len(rows) - sum(new.values())
         # Repeats come in floods (a retry, a replay): stay here until a batch comes through clean.
-        self._expect_repeats = repeats > 0
-        conflicting = _counts(connection, "conflicting_staged", leaf) if repeats else {}
-        for batch_id, staged in Counter(map(binary_copy.batch_of, rows)).items():
-            tally = tallies[batch_id]
-            tally.inserted += new.get(batch_id, 0)
-            tally.duplicates += staged - new.get(batch_id, 0)
-            tally.conflicting += conflicting.get(batch_id, 0)
+        self._repeating.discard(leaf)
+        if repeats:
+            self._repeating.add(leaf)
+            conflicting = _counts(connection, "conflicting_staged", leaf)
+            for batch_id, staged in Counter(map(binary_copy.batch_of, rows)).items():
+                tallies[batch_id].repeat(
+                    staged - new.get(batch_id, 0), conflicting.get(batch_id, 0)
+                )
 
 
 class _RowRefused(Exception):

@@ -16,7 +16,13 @@ def publish(
 ) -> Counter[Kind]:
     """Publish in order, wait until all is delivered; returns how many of each kind."""
     producer = Producer(
-        {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 20, **properties}
+        {
+            "bootstrap.servers": bootstrap,
+            "enable.idempotence": True,
+            "linger.ms": 20,
+            "log_level": 3,
+            **properties,
+        }
     )
     counts: Counter[Kind] = Counter()
     for record in records:

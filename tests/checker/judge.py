@@ -22,7 +22,11 @@ _KEPT_OF_LARGE = 64 * 1024
 
 @dataclass(slots=True)
 class Verdict:
-    """What was found; `ok` where nothing differs."""
+    """What was found; `ok` where nothing differs.
+
+    `conflicts_miscounted` sums up by how much the batches' `conflicting` is off: it tells how many
+    of the duplicates contradict the row that is stored, and is no part of the balance.
+    """
 
     records: int = 0
     inserted: int = 0
@@ -33,6 +37,7 @@ class Verdict:
     invented: int = 0
     partitions: int = 0
     batches: int = 0
+    conflicts_miscounted: int = 0
     difference_count: int = 0
     differences: list[str] = field(default_factory=list)
 
@@ -142,7 +147,9 @@ def _compare_partition(
             tally["conflicting"] += event.content.contradicts(row.content)
         seen.add(event.identity)
     for batch in ledger.of_partition[partition]:
-        for name in ("records", "inserted", "duplicates", "conflicting", "rejected"):
+        conflicting = found[batch.batch_id]["conflicting"]
+        verdict.conflicts_miscounted += abs(batch.conflicting - conflicting)
+        for name in ("records", "inserted", "duplicates", "rejected"):
             counted, real = getattr(batch, name), found[batch.batch_id][name]
             if counted != real:
                 verdict.differs(

@@ -1,7 +1,6 @@
 """get_campaign_stats: exact for any range, granularity and set of campaigns, in any session."""
 
 import random
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -12,12 +11,6 @@ from tests.sql.history import GRANULARITIES, Event, History, Row, at, random_eve
 
 CAMPAIGNS: Final = ["alpha", "Beta", "_g", "ß-delta", "omega 1"]
 READ: Final = "SELECT * FROM get_campaign_stats(%s, %s, %s, %s)"
-
-
-@pytest.fixture
-def history(database_url: str) -> Iterator[History]:
-    with History(database_url) as history:
-        yield history
 
 
 def stats(
@@ -74,14 +67,12 @@ def test_events_of_batches_not_folded_yet_count_at_no_granularity(history: Histo
 
 
 def test_a_key_whose_corrections_sum_to_zero_is_still_there(history: History) -> None:
-    rng = random.Random(1)
-    history.ingest(random_events(rng, ["c"], date(2025, 3, 5), date(2025, 3, 5), 1))
-    history.ingest([Event("z", at("2025-03-05 10:00"), count=4), Event("z", at("2025-03-05 11:00"), count=-4)])
+    history.ingest([Event("z", at("2025-03-05 10:00"), count=4)])
+    history.ingest([Event("z", at("2025-03-05 10:01"), count=-4)])
     history.refresh()
-    for granularity in set(GRANULARITIES) - {"hour"}:
-        assert [row[2:] for row in stats(history, ["z"], "2025-03-01", "2025-03-09", granularity)] == [
-            (0, 0, 0, 0, 0, 0)
-        ]
+    for granularity in GRANULARITIES:
+        rows = stats(history, ["z"], "2025-03-01", "2025-03-09", granularity)
+        assert [row[2:] for row in rows] == [(0, 0, 0, 0, 0, 0)]
 
 
 def test_periods_start_on_the_calendar_even_when_the_range_cuts_them(history: History) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import RFC_4122, UUID
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ingester.decoder import (
@@ -27,11 +27,11 @@ from ingester.decoder import (
 )
 from ingester.errors import UsageError
 from ingester.event import EventType
-from ingester.simulation.campaign import Campaign, cast
+from ingester.simulation.campaign import LAST_SEND_US, Campaign, cast
 from ingester.simulation.earlier import RECENT_MAX, SAMPLE_MAX, Earlier
 from ingester.simulation.event import rfc3339, uuid7
 from ingester.simulation.faults import FAULTS, Fault, Faults
-from ingester.simulation.funnel import Ratios, funnel
+from ingester.simulation.funnel import Funnel, Ratios, funnel
 from ingester.simulation.life import Life, Touch
 from ingester.simulation.plan import DAY_US, SECOND_US, Plan
 from ingester.simulation.selection import Mixture, Selection, lognormal, split
@@ -86,6 +86,7 @@ def inserted(published: list[SimulatedRecord]) -> list[SimulatedRecord]:
 # Numbers
 
 
+@settings(deadline=None)  # what counts is the result, on a busy machine too
 @given(
     size=st.integers(1, 400),
     duplicate_share=st.floats(0, 1),
@@ -291,6 +292,7 @@ def test_a_conflicting_duplicate_has_an_earlier_identity_and_another_count(
     assert conflicting == 50
 
 
+@settings(deadline=None)
 @given(st.integers(0, 30_000))
 def test_what_can_be_repeated_is_bounded(shown: int) -> None:
     earlier: Earlier[int] = Earlier(Random(1))
@@ -330,6 +332,24 @@ def lives(plan: Plan) -> tuple[list[Campaign], list[Touch]]:
     return campaigns, list(touches(campaigns, random, plan.until_us))
 
 
+def check_reactions(in_order: Sequence[Touch]) -> None:
+    """Each touch is the only one of its kind and follows its cause, a reply also the click.
+
+    By a second at least, so also where times are written without a fraction.
+    """
+    happened: dict[tuple[int, int, EventType], int] = {}
+    for touch in in_order:
+        mail = (touch.campaign, touch.mail)
+        assert (*mail, touch.event_type) not in happened
+        happened[*mail, touch.event_type] = touch.occurred_us
+        if touch.event_type is not EventType.SENT:
+            cause_us = happened[*mail, REACTS_TO[touch.event_type]]
+            assert touch.occurred_us >= cause_us + SECOND_US
+        if touch.event_type is EventType.CLICKED:
+            assert (*mail, EventType.REPLIED) not in happened
+
+
+@settings(deadline=None)
 @given(
     size=st.integers(1, 600),
     campaigns=st.integers(1, 30),
@@ -341,19 +361,23 @@ def test_nothing_happens_to_a_mail_before_what_it_reacts_to(
     size: int, campaigns: int, days: int, seed: int, until_us: int
 ) -> None:
     plan = a_plan(records=size, campaigns=campaigns, days=days, seed=seed, until_us=until_us)
-    happened: dict[tuple[int, int, EventType], int] = {}
     _, in_order = lives(plan)
-    for touch in in_order:
-        assert plan.from_us <= touch.occurred_us < plan.until_us
-        key = (touch.campaign, touch.mail, touch.event_type)
-        assert key not in happened
-        happened[key] = touch.occurred_us
-        if touch.event_type is not EventType.SENT:
-            cause = happened[touch.campaign, touch.mail, REACTS_TO[touch.event_type]]
-            # A second at least: also where times are written without a fraction.
-            assert touch.occurred_us >= cause + SECOND_US
+    check_reactions(in_order)
+    assert all(plan.from_us <= touch.occurred_us < plan.until_us for touch in in_order)
     assert len(in_order) == plan.valid
     assert all(a.occurred_us <= b.occurred_us for a, b in pairwise(in_order))
+
+
+def test_a_mail_of_the_last_minute_still_finds_time_for_every_reaction() -> None:
+    last_us = UNTIL_US - LAST_SEND_US
+    everything = Funnel(sent=300, bounced=0, opened=300, clicked=300, replied=300, positive=300)
+    campaign = replace(
+        cast(a_plan(), Random(1))[0], funnel=everything, first_us=last_us - 1, last_us=last_us
+    )
+    in_order = list(Life(0, campaign, Random(1), UNTIL_US))
+    check_reactions(in_order)
+    assert len(in_order) == 5 * 300
+    assert in_order[-1].occurred_us < UNTIL_US
 
 
 @given(
@@ -409,6 +433,7 @@ def test_campaigns_differ_in_volume_funnel_and_length_of_life() -> None:
     assert all(2 <= len(campaign.accounts) <= 5 for campaign in campaigns)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 100_000), days=st.integers(1, 60))
 def test_waves_lie_in_the_campaigns_life_in_order_and_never_overlap(seed: int, days: int) -> None:
     for campaign in cast(a_plan(campaigns=10, days=days), Random(seed)):
