@@ -39,7 +39,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 			echo "Missing: $$package. Installing it with apt-get."
 			export DEBIAN_FRONTEND=noninteractive
 			apt-get -qq update </dev/null
-			apt-get -qq -o Dpkg::Use-Pty=0 install --yes --no-install-recommends "$$package" </dev/null >&2
+			apt-get -qq -o Dpkg::Use-Pty=0 install --yes --no-install-recommends "$$package" </dev/null >/dev/null
 		else
 			echo "$(PYTHON) cannot make virtual environments. Install $$package (Debian, Ubuntu)." >&2
 			exit 78

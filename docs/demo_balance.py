@@ -1,7 +1,7 @@
 """The demo's table: what was published against what became of it, from three JSON answers.
 
-`demo_balance.py published.json before.json after.json`: the answer of `ingester simulate --json`, and
-of `ingester status --json` before and after. Exits with 3 where they do not agree.
+`demo_balance.py published.json before.json after.json`: the answer of `ingester simulate --json`,
+and of `ingester status --json` before and after. Exits with 3 where they do not agree.
 """
 
 import json

@@ -24,6 +24,9 @@ class Record(Protocol):
     def value(self) -> bytes | None:
         """Value as published."""
 
+    def leader_epoch(self) -> int | None:
+        """Epoch of the leader that took the record."""
+
     def headers(self) -> list[tuple[str, str | bytes | None]] | None:
         """Headers as published; raises where a name is not valid UTF-8."""
 

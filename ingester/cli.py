@@ -16,6 +16,7 @@ from ingester.commands.schema import schema
 from ingester.commands.simulate import simulate
 from ingester.commands.stats import stats
 from ingester.commands.status import status
+from ingester.commands.terminal import report
 from ingester.commands.verify import verify
 from ingester.errors import IngesterError
 
@@ -51,5 +52,5 @@ def main() -> None:
     try:
         app()
     except IngesterError as error:
-        typer.secho(f"error: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
+        report(error)
         sys.exit(error.exit_code)

@@ -49,10 +49,13 @@ _NOT_PERMITTED: Final = {
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 }
-_NEEDS_A_PERSON: Final = {
+_UNKNOWN_TOPIC: Final = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_TOPIC,
     KafkaError._UNKNOWN_PARTITION,
+}
+_NEEDS_A_PERSON: Final = {
+    *_UNKNOWN_TOPIC,
     KafkaError.OFFSET_OUT_OF_RANGE,
     KafkaError._AUTO_OFFSET_RESET,
     KafkaError.TOPIC_EXCEPTION,
@@ -320,7 +323,8 @@ class Source:
             polled.ends[partition] = offset
             return
         ours = translated(error, f"{self.topic}[{partition}] at offset {offset}")
-        if isinstance(ours, TemporaryError):
+        # A broker that starts up may not know the topic yet; that it exists was seen at the start.
+        if isinstance(ours, TemporaryError) or error.code() in _UNKNOWN_TOPIC:
             log.warning("kafka_poll_failed", code=error.name(), partition=partition)
             return
         raise ours

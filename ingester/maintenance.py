@@ -22,6 +22,7 @@ class Store(Protocol):
     def create_leaf(self, month: date) -> None: ...
     def drop_old_leaves(self, months_to_keep: int) -> None: ...
     def merge_ledger(self, days_whole: int) -> int: ...
+    def trim_refreshes(self) -> None: ...
 
 
 def months_from(day: date, count: int) -> list[date]:
@@ -46,7 +47,7 @@ def maintain(store: Store, settings: Settings, now: datetime) -> None:
         if saved:
             log.info("ledger_merged", rows_saved=saved)
 
-    steps: tuple[Callable[[], None], ...] = (create_ahead, drop_old, merge)
+    steps: tuple[Callable[[], None], ...] = (create_ahead, drop_old, merge, store.trim_refreshes)
     for step in steps:
         try:
             step()

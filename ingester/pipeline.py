@@ -250,7 +250,12 @@ class Pipeline:
 
     def _start(self, offsets: Mapping[int, int]) -> None:
         if offsets:
-            self.source.start(offsets)
+            try:
+                self.source.start(offsets)
+            except TemporaryError as error:
+                # The group is deciding again: without a position they are asked for once more.
+                log.warning("start_delayed", detail=str(error))
+                return
             self._positions.update(offsets)
             log.info("partitions_started", offsets=dict(sorted(offsets.items())))
 

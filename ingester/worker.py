@@ -4,12 +4,14 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
+from typing import NoReturn
 
 import structlog
 
@@ -123,7 +125,13 @@ def work_as_child(settings: Settings, name: str, targets: Mapping[int, int] | No
     except Exception:
         log.exception("worker_crashed")
         code = 1
-    # Threads that hang in librdkafka or libpq must not keep the process.
+    leave_now(code)
+
+
+def leave_now(code: int) -> NoReturn:
+    """End the process without waiting for threads that hang in librdkafka or libpq."""
+    sys.stdout.flush()
+    sys.stderr.flush()
     os._exit(code)
 
 

@@ -159,6 +159,7 @@ INSERT INTO ingest_batches (
 -- The compare-and-set: a consumer that lost its partition moves no row.
 UPDATE ingest_offsets SET
     next_offset = %(next_offset)s,
+    leader_epoch = coalesce(%(leader_epoch)s, leader_epoch),
     records = records + %(records)s,
     inserted = inserted + %(inserted)s,
     duplicates = duplicates + %(duplicates)s,
@@ -232,6 +233,9 @@ CALL drop_old_campaign_events_partitions(%(months_to_keep)s);
 
 -- name: merge_ledger
 SELECT merge_ingest_batches(clock_timestamp() - make_interval(days => %(days_whole)s));
+
+-- name: trim_refreshes
+DELETE FROM stats_refreshes WHERE finished < clock_timestamp() - interval '30 days';
 
 -- name: campaign_stats
 SELECT

@@ -1,15 +1,18 @@
 """`ingester run`."""
 
 import sys
+import traceback
 from typing import Annotated
 
 import typer
 
+from ingester.commands.terminal import report
+from ingester.errors import IngesterError
 from ingester.kafka import Admin, Reader
 from ingester.logs import set_up_logs
 from ingester.settings import Settings, load_settings
 from ingester.supervisor import Supervisor
-from ingester.worker import work
+from ingester.worker import leave_now, work
 
 
 def run(
@@ -31,10 +34,18 @@ def run(
     settings = load_settings(ingester_batch_rows_max=batch_rows)
     set_up_logs(settings)
     targets = _ends(settings) if until_caught_up else None
-    if workers == 1:
-        work(settings, "1", targets)
-    else:
+    if workers > 1:
         sys.exit(Supervisor(settings, workers, targets).run())
+    code = 0
+    try:
+        work(settings, "1", targets)
+    except IngesterError as error:
+        report(error)
+        code = error.exit_code
+    except Exception:  # noqa: BLE001 - the last line of defence: say it, and leave
+        traceback.print_exc()
+        code = 1
+    leave_now(code)
 
 
 def _ends(settings: Settings) -> dict[int, int]:

@@ -2,6 +2,7 @@
 
 import sys
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,11 @@ _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 def terminal() -> Console:
     """Standard output."""
     return Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS, highlight=False)
+
+
+def report(error: Exception) -> None:
+    """Say in one line on standard error what went wrong."""
+    typer.secho(f"error: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
 
 
 def plain_table(title: str) -> Table:

@@ -416,6 +416,7 @@ def _ledger_entry(topic: Topic, part: Slice, tally: _Tally) -> dict[str, Any]:
         "partition": part.partition,
         "first_offset": part.start,
         "next_offset": part.end,
+        "leader_epoch": part.records[-1].leader_epoch() if part.records else None,
         "records": len(part.records),
         "inserted": tally.inserted,
         "duplicates": tally.duplicates,

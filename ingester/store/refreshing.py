@@ -61,6 +61,11 @@ class RefreshStore:
             ).fetchone()
         return int(row[0]) if row else 0
 
+    def trim_refreshes(self) -> None:
+        """Forget refreshes of more than a month ago."""
+        with self._session.use("trimming stats_refreshes") as connection:
+            connection.execute(statement("trim_refreshes"))
+
     def cancel(self) -> None:
         """Stop what is running, from another thread."""
         self._session.cancel()

@@ -10,7 +10,6 @@ from tests.session_services import ControlledKafka
 from tests.topics import Topics
 
 
-
 @pytest.fixture
 def ingesters(tmp_path: Path) -> Iterator[Callable[..., Ingester]]:
     """Makes `Ingester`s; whatever they started is ended with the test."""

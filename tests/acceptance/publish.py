@@ -37,9 +37,7 @@ def send(producer: Producer, topic: str, record: Publication) -> None:
     where = {} if record.partition is None else {"partition": record.partition}
     while True:
         try:
-            producer.produce(
-                topic, record.value, record.key, headers=list(record.headers), **where
-            )
+            producer.produce(topic, record.value, record.key, headers=list(record.headers), **where)
         except BufferError:
             producer.poll(0.1)
         else:

@@ -49,14 +49,20 @@ def event(random: Random, **fields: Any) -> dict[str, Any]:
         "event_id": str(uuid.UUID(int=random.getrandbits(128), version=4)),
         "campaign_id": f"campaign-{random.randrange(200)}",
         "event_type": random.choice(TYPES),
-        "occurred_at": (now - timedelta(microseconds=random.randrange(60 * 86_400 * 10**6))).isoformat(),
+        "occurred_at": (
+            now - timedelta(microseconds=random.randrange(60 * 86_400 * 10**6))
+        ).isoformat(),
     }
     if random.random() < 0.3:
         drawn["count"] = random.randrange(1, 5)
     if random.random() < 0.5:
         drawn["email_account_id"] = f"müller-{random.randrange(20)}@example.org"
     if random.random() < 0.2:
-        drawn["metadata"] = {"subject": "größer\n", "score": random.random(), "tags": [1, None, True]}
+        drawn["metadata"] = {
+            "subject": "größer\n",
+            "score": random.random(),
+            "tags": [1, None, True],
+        }
     return drawn | fields
 
 

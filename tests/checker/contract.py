@@ -148,7 +148,9 @@ def _event(document: dict[str, Any]) -> Event:
         Content(
             document["event_type"],
             _count(document, event_id.lower()),
-            None if document.get("email_account_id") is None else _text(document["email_account_id"]),
+            None
+            if document.get("email_account_id") is None
+            else _text(document["email_account_id"]),
             None if metadata is None else _metadata(metadata),
         ),
     )

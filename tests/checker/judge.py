@@ -163,7 +163,9 @@ def _compare_partition(
 
 def _compare_content(where: str, event: Event, row: EventRow, verdict: Verdict) -> None:
     if row.content != event.content:
-        verdict.differs(f"{where}: {event.identity} is stored as {row.content}, not {event.content}")
+        verdict.differs(
+            f"{where}: {event.identity} is stored as {row.content}, not {event.content}"
+        )
 
 
 def _compare_reject(

@@ -139,6 +139,8 @@ def _canonical(metadata: str | None) -> str | None:
     return None if metadata is None else canonical(parse_numbers_exactly(metadata))
 
 
-def _rows(connection: psycopg.Connection[Any], kind: type[Any], query: str, topic: str) -> list[Any]:
+def _rows(
+    connection: psycopg.Connection[Any], kind: type[Any], query: str, topic: str
+) -> list[Any]:
     with connection.cursor(row_factory=class_row(kind)) as cursor:
         return cursor.execute(query.encode(), [topic]).fetchall()

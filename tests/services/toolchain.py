@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 JAVA_LOWEST = 17
+_TAIL = 2_000  # characters of apt-get's output that are shown when it fails
 # The newest long-term release first; each Debian and Ubuntu since 2021 has at least one of them.
 _JAVA_PACKAGES = ("openjdk-25-jre-headless", "openjdk-21-jre-headless", "openjdk-17-jre-headless")
 
@@ -38,19 +39,11 @@ def install_missing() -> None:
     if not missing() or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     print(f"Missing: {', '.join(missing())}. Installing with apt-get.", file=sys.stderr, flush=True)
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    apt = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
-    subprocess.run([*apt, "update"], env=quiet, stdin=subprocess.DEVNULL, check=False)
+    _apt_get("update")
     wanted = ["maven"]
     if _java_version() < JAVA_LOWEST:
         wanted.append(next(filter(_is_offered, _JAVA_PACKAGES), _JAVA_PACKAGES[-1]))
-    subprocess.run(
-        [*apt, "install", "--yes", "--no-install-recommends", *wanted],
-        env=quiet,
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-        check=False,  # what is still missing afterwards is reported with the other choices
-    )
+    _apt_get("install", "--yes", "--no-install-recommends", *wanted)
     missing.cache_clear()
     _java_version.cache_clear()
 
@@ -63,6 +56,21 @@ def _java_version() -> int:
         return 0
     found = re.search(r'version "(\d+)', asked.stderr)
     return int(found[1]) if found else 0
+
+
+def _apt_get(*arguments: str) -> None:
+    """What is still missing after a failure is reported with the other choices."""
+    ran = subprocess.run(
+        ["apt-get", "-qq", *arguments],
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if ran.returncode != 0:
+        print(ran.stdout[-_TAIL:], file=sys.stderr)
 
 
 def _is_offered(package: str) -> bool:

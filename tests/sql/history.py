@@ -98,7 +98,12 @@ class History:
         return self.connection.execute(query.encode(), arguments).fetchall()
 
     def ingest(
-        self, events: Sequence[Event], *, partition: int = 0, rejected: int = 0, folded: bool = False
+        self,
+        events: Sequence[Event],
+        *,
+        partition: int = 0,
+        rejected: int = 0,
+        folded: bool = False,
     ) -> int:
         """Write one batch of a partition, as the ingester does; returns its batch_id."""
         records = len(events) + rejected
@@ -147,7 +152,8 @@ class History:
     def _write(self, batch_id: int, events: Sequence[Event]) -> tuple[int, int]:
         for campaign_id in sorted({event.campaign_id for event in events}):
             self.connection.execute(
-                "INSERT INTO campaigns (campaign_id) VALUES (%s) ON CONFLICT DO NOTHING", [campaign_id]
+                "INSERT INTO campaigns (campaign_id) VALUES (%s) ON CONFLICT DO NOTHING",
+                [campaign_id],
             )
         for month in sorted({event.occurred_at.date().replace(day=1) for event in events}):
             self.connection.execute("SELECT create_campaign_events_partition(%s)", [month])

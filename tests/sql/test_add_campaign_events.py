@@ -55,7 +55,15 @@ def test_events_are_stored_with_all_their_fields_and_counted_after_a_refresh(
     assert add(history, first, second) == (2, 0, 0)
     assert stored(history) == [
         ("d", REPLAYED, at("2025-01-01 02:00:00.123456"), "bounced", -2, None, None),
-        ("c", first["event_id"], at("2025-03-05 10:00"), "sent", 3, "me@x", {"a": None, "b": [1.5, "é"]}),
+        (
+            "c",
+            first["event_id"],
+            at("2025-03-05 10:00"),
+            "sent",
+            3,
+            "me@x",
+            {"a": None, "b": [1.5, "é"]},
+        ),
     ]
     assert history.query("SELECT sum(sent) FROM campaign_daily_stats") == [(None,)]
     history.refresh()
@@ -64,7 +72,11 @@ def test_events_are_stored_with_all_their_fields_and_counted_after_a_refresh(
 
 
 def test_the_ledger_gets_one_row_without_a_topic(history: History) -> None:
-    add(history, event(occurred_at="2025-03-05T10:00:00Z"), event(occurred_at="2025-05-05T10:00:00Z"))
+    add(
+        history,
+        event(occurred_at="2025-03-05T10:00:00Z"),
+        event(occurred_at="2025-05-05T10:00:00Z"),
+    )
     assert history.query(
         "SELECT topic, partition, first_offset, records, inserted, duplicates, rejected,"
         " min_occurred_at, max_occurred_at, folded_at,"
@@ -83,7 +95,11 @@ def test_repeats_change_nothing_and_those_that_tell_another_story_are_counted(
     # To the microsecond it is the same instant; the campaign and the id are the same.
     again = {**one, "occurred_at": "2025-03-05T11:00:00.0000009+01:00"}
     assert add(history, again, {**again, "event_type": "opened"}) == (0, 2, 1)
-    others = [{**one, "campaign_id": "d"}, {**one, "occurred_at": "2025-03-05T10:00:00.000001Z"}, event()]
+    others = [
+        {**one, "campaign_id": "d"},
+        {**one, "occurred_at": "2025-03-05T10:00:00.000001Z"},
+        event(),
+    ]
     assert add(history, *others) == (3, 0, 0)
     assert len(stored(history)) == 4
     assert {row[4] for row in stored(history)} == {1}
@@ -238,7 +254,9 @@ def test_what_the_contract_allows_is_stored_as_the_decoder_reads_it(
 @pytest.mark.parametrize(("fault", "_told"), FAULTS, ids=lambda value: str(value)[:60])
 def test_what_is_refused_here_the_decoder_refuses_too(fault: object, _told: str) -> None:  # noqa: PT019
     now = datetime.now(UTC)
-    window = Window.around(now, timedelta(days=3653), timedelta(days=1), datetime(2000, 1, 1, tzinfo=UTC))
+    window = Window.around(
+        now, timedelta(days=3653), timedelta(days=1), datetime(2000, 1, 1, tzinfo=UTC)
+    )
     assert isinstance(decode_strictly(json.dumps(fault).encode(), [], window), Rejected)
 
 
@@ -249,13 +267,17 @@ def test_the_window_is_ten_years_back_and_a_day_ahead_and_never_below_the_floor(
     inside = [now - timedelta(days=3652, hours=23), now + timedelta(hours=23)]
     assert add(history, *(event(occurred_at=time.isoformat()) for time in inside)) == (2, 0, 0)
     for time in (now - timedelta(days=3653, hours=1), now + timedelta(hours=25)):
-        with pytest.raises(psycopg.errors.InvalidParameterValue, match=r"\.occurred_at: .* not between"):
+        with pytest.raises(
+            psycopg.errors.InvalidParameterValue, match=r"\.occurred_at: .* not between"
+        ):
             add(history, event(occurred_at=time.isoformat()))
     floor = months_ago(2)
     history.connection.execute("UPDATE retention_floor SET floor_date = %s", [floor])
     midnight = datetime(floor.year, floor.month, 1, tzinfo=UTC)
     assert add(history, event(occurred_at=midnight.isoformat())) == (1, 0, 0)
-    with pytest.raises(psycopg.errors.InvalidParameterValue, match=r"\.occurred_at: .* not between"):
+    with pytest.raises(
+        psycopg.errors.InvalidParameterValue, match=r"\.occurred_at: .* not between"
+    ):
         add(history, event(occurred_at=(midnight - timedelta(microseconds=1)).isoformat()))
 
 
@@ -303,7 +325,9 @@ def test_one_event_is_held_to_the_same_contract(history: History, arguments: str
         history.query(f"SELECT add_campaign_event({arguments})")  # noqa: S608 - from the list above
 
 
-def test_callers_at_the_same_time_lose_and_repeat_nothing(history: History, database_url: str) -> None:
+def test_callers_at_the_same_time_lose_and_repeat_nothing(
+    history: History, database_url: str
+) -> None:
     """The same events in other orders, new campaigns and a new month: no deadlock, each once."""
     events = [
         event(campaign_id=f"c{number % 7}", occurred_at=f"2025-0{1 + number % 6}-05T10:00:00Z")
@@ -335,12 +359,12 @@ def test_the_cost_follows_the_events_given_not_those_stored(history: History) ->
         " FROM generate_series(0, 99999) AS n"
     )
     again = [event(occurred_at=f"2024-{month:02}-05T10:00:00Z") for month in range(1, 13)]
-    add(history, *again)
-    history.connection.execute("SET statement_timeout = '1s'")
-    for _ in range(3):
+    assert add(history, *again) == (12, 0, 0)
+    with history.connection.transaction():
         assert add(history, *again) == (0, 12, 0)
-    ((scans,),) = history.query(
-        "SELECT pg_stat_force_next_flush() IS NULL, coalesce(sum(seq_tup_read), 0)"
-        " FROM pg_stat_xact_user_tables WHERE relname LIKE 'campaign_events_2024%%'"
-    )[0:1]
-    assert scans is not None
+        assert add(history, *again[:6], event()) == (1, 6, 0)
+        ((scanned,),) = history.query(
+            "SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables"
+            " WHERE relname LIKE 'campaign_events_%%'"
+        )
+    assert scanned == 0

@@ -48,7 +48,11 @@ def test_any_range_equals_a_group_by_over_the_events_of_folded_batches(
             if start and end and start > end and rng.random() < 0.9:
                 start, end = end, start
             campaign_ids = rng.choice(
-                [None, rng.choices([*CAMPAIGNS, "unknown"], k=rng.randrange(5)), [rng.choice(CAMPAIGNS)]]
+                [
+                    None,
+                    rng.choices([*CAMPAIGNS, "unknown"], k=rng.randrange(5)),
+                    [rng.choice(CAMPAIGNS)],
+                ]
             )
             told = session.execute(READ, [campaign_ids, start, end, granularity]).fetchall()
             case = (granularity, start, end, campaign_ids)
@@ -109,7 +113,9 @@ def test_ids_given_twice_double_nothing_and_unknown_ones_add_nothing(
 ) -> None:
     history.ingest([Event("a", at("2025-02-03 10:00")), Event("b", at("2025-02-03 10:00"))])
     history.refresh()
-    assert [(row[0], row[2]) for row in stats(history, ["a", "a", "?"], None, None, granularity)] == [("a", 1)]
+    assert [
+        (row[0], row[2]) for row in stats(history, ["a", "a", "?"], None, None, granularity)
+    ] == [("a", 1)]
     assert stats(history, ["?"], None, None, granularity) == []
     assert stats(history, [], None, None, granularity) == []
 

@@ -70,9 +70,13 @@ def test_unfolded_and_young_rows_are_left_alone_and_separate_their_neighbours(
     history: History,
 ) -> None:
     first = batches(history, 2)
-    ((middle,),) = history.query("SELECT %s::bigint", history.ingest([Event("m", at("2025-03-01 10:00"))]))
+    ((middle,),) = history.query(
+        "SELECT %s::bigint", history.ingest([Event("m", at("2025-03-01 10:00"))])
+    )
     last = batches(history, 2, folded=False)
-    history.query("UPDATE ingest_batches SET folded_at = now() WHERE batch_id <> %s RETURNING 1", middle)
+    history.query(
+        "UPDATE ingest_batches SET folded_at = now() WHERE batch_id <> %s RETURNING 1", middle
+    )
     assert merge(history, days=-1) == 0
     assert merge(history) == 2
     assert [row[1] for row in rows(history)] == [first, None, last]
@@ -95,7 +99,10 @@ def test_rows_written_without_kafka_are_merged_too(history: History) -> None:
         )
     kafka = batches(history, 1)
     assert merge(history) == 3
-    assert [(row[0], len(row[1] or [0]), row[3]) for row in rows(history)] == [(None, 4, 4), (0, 1, 1)]
+    assert [(row[0], len(row[1] or [0]), row[3]) for row in rows(history)] == [
+        (None, 4, 4),
+        (0, 1, 1),
+    ]
     assert kafka
     history.assert_books_balance()
     history.assert_statistics_are_true()
@@ -125,7 +132,9 @@ def test_one_call_does_a_bounded_amount_of_work(history: History) -> None:
     assert removed[-1] == 0
 
 
-def test_merging_waits_for_a_fold_but_never_for_a_writer(history: History, database_url: str) -> None:
+def test_merging_waits_for_a_fold_but_never_for_a_writer(
+    history: History, database_url: str
+) -> None:
     batches(history, 2)
     with psycopg.connect(database_url) as writer:
         writer.execute(

@@ -68,7 +68,9 @@ def test_only_the_days_of_the_range_are_recomputed_but_their_weeks_and_months_wh
     filled(history)
     history.connection.execute("UPDATE campaign_daily_rollup SET sent = coalesce(sent, 0) + 1000")
     history.query(REBUILD, "2025-01-15", "2025-01-15")
-    wrong = history.query("SELECT DISTINCT event_date FROM campaign_daily_rollup WHERE sent >= 1000")
+    wrong = history.query(
+        "SELECT DISTINCT event_date FROM campaign_daily_rollup WHERE sent >= 1000"
+    )
     assert date(2025, 1, 15) not in {day for (day,) in wrong}
     assert len(wrong) > 1
     # The month follows its days, the damaged ones too: that is where the events may be gone.
@@ -134,5 +136,7 @@ def test_a_range_below_the_retention_floor_is_refused(history: History) -> None:
 def test_ranges_that_are_none_are_refused(
     history: History, start: str | None, end: str | None
 ) -> None:
-    with pytest.raises(psycopg.errors.InvalidParameterValue, match=r"two finite dates|ends .* before"):
+    with pytest.raises(
+        psycopg.errors.InvalidParameterValue, match=r"two finite dates|ends .* before"
+    ):
         history.query(REBUILD, start, end)

@@ -30,10 +30,14 @@ def test_max_batches_bounds_a_fold_and_the_oldest_go_first(history: History) -> 
 def test_late_events_and_corrections_change_their_own_day(history: History) -> None:
     history.ingest([Event("a", at("2025-03-05 10:00"), count=5)])
     history.refresh()
-    history.ingest([Event("a", at("2025-03-05 09:00"), count=-2), Event("a", at("2024-12-31 23:59"))])
+    history.ingest(
+        [Event("a", at("2025-03-05 09:00"), count=-2), Event("a", at("2024-12-31 23:59"))]
+    )
     history.refresh()
     history.assert_statistics_are_true()
-    assert history.query("SELECT event_date, sent, last_activity FROM campaign_daily_stats ORDER BY 1") == [
+    assert history.query(
+        "SELECT event_date, sent, last_activity FROM campaign_daily_stats ORDER BY 1"
+    ) == [
         (date(2024, 12, 31), 1, at("2024-12-31 23:59")),
         (date(2025, 3, 5), 3, at("2025-03-05 10:00")),
     ]
@@ -62,7 +66,9 @@ def test_callers_at_the_same_time_fold_each_batch_exactly_once(
     history.assert_statistics_are_true()
 
 
-def test_an_open_fold_blocks_neither_readers_nor_writers(history: History, database_url: str) -> None:
+def test_an_open_fold_blocks_neither_readers_nor_writers(
+    history: History, database_url: str
+) -> None:
     history.ingest([Event("a", at("2025-03-05 10:00"))])
     history.refresh()
     history.ingest([Event("a", at("2025-03-05 11:00"))])
@@ -90,7 +96,9 @@ def test_a_fold_that_rolls_back_leaves_everything_to_the_next(
 
 def test_events_that_do_not_match_their_ledger_row_are_not_folded(history: History) -> None:
     history.ingest([Event("a", at("2025-03-05 10:00")), Event("a", at("2025-03-05 11:00"))])
-    history.connection.execute("DELETE FROM campaign_events WHERE occurred_at < '2025-03-05 10:30Z'")
+    history.connection.execute(
+        "DELETE FROM campaign_events WHERE occurred_at < '2025-03-05 10:30Z'"
+    )
     with pytest.raises(psycopg.errors.DataCorrupted, match="ledger counts 2 events"):
         history.refresh()
     assert history.query("SELECT * FROM campaign_daily_stats") == []

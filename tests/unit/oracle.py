@@ -99,7 +99,7 @@ def _event(tree: dict[str, Tree], first_us: int, last_us: int) -> Understood:
     )
 
 
-def _require(holds: bool) -> None:  # noqa: FBT001 - a condition is what it takes
+def _require(holds: bool) -> None:
     if not holds:
         raise _Wrong
 

@@ -42,7 +42,7 @@ def assert_all_agree(value: bytes, headers: Headers) -> Understood | None:
 
 
 @examples(600)
-@given(spellings(events()), HEADERS)
+@given(spellings(events), HEADERS)
 def test_every_spelling_of_an_event_means_the_same_on_both_paths(
     value: bytes, headers: Headers
 ) -> None:
@@ -57,7 +57,7 @@ def test_a_damaged_event_is_judged_alike_on_both_paths(value: bytes, headers: He
 
 
 @examples(200)
-@given(st.lists(st.none() | st.binary(max_size=200) | damaged() | spellings(events()), max_size=8))
+@given(st.lists(st.none() | st.binary(max_size=200) | damaged() | spellings(events), max_size=8))
 def test_every_value_has_exactly_one_outcome_in_its_place(values: list[bytes | None]) -> None:
     outcomes = decode(values, lambda _: (), WINDOW)
     assert outcomes == [decoded(value) for value in values]
@@ -69,7 +69,7 @@ def test_every_value_has_exactly_one_outcome_in_its_place(values: list[bytes | N
 
 
 @examples(200)
-@given(spellings(events()))
+@given(spellings(events))
 def test_an_enveloped_event_is_the_event_it_carries(value: bytes) -> None:
     inside, bare = decoded(enveloped(value), STRUCTURED), decoded(value)
     if isinstance(bare, Rejected):
