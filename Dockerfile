@@ -11,7 +11,7 @@ RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --quiet --require-hashes --requirement requirements/build.txt \
     && python -m venv /opt/ingester \
     && /opt/ingester/bin/pip install --quiet --require-hashes --requirement requirements/runtime.txt
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml LICENSE README.md ./
 COPY ingester ingester
 COPY sql sql
 RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \

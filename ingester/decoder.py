@@ -129,7 +129,7 @@ def decode(
                     known += 1
                     strings += 1
                     email = document["email_account_id"]
-                    if type(email) is not str or not 0 < len(email) < 256:
+                    if type(email) is not str or not 0 < len(email) < 256 or "\0" in email:
                         raise ValueError
                 if "metadata" in document:
                     known += 1
@@ -142,20 +142,21 @@ def decode(
                         or (len(metadata) == 2 and b'"metadata":{}' not in value)  # type: ignore[operator]
                         or len(metadata) > METADATA_BYTES_MAX
                         or metadata.count(b"{") + metadata.count(b"[") >= DEPTH_MAX
+                        or b"\\u0000" in metadata
                     ):
                         raise ValueError
                     quotes -= metadata.count(b'"')
-            # Every string brings two quotes and nothing is escaped, so a key that stands twice
-            # would leave quotes over.
+            # Every string brings two quotes, and more where it escapes one; so a key that stands
+            # twice would leave quotes over.
             if (
                 len(document) != known
                 or quotes != 2 * (known + strings)
-                or b"\\" in value  # type: ignore[operator]
                 or len(value) > VALUE_BYTES_MAX  # type: ignore[arg-type]
                 or type(count) is not int
                 or not 0 < count <= COUNT_MAX
                 or type(campaign_id) is not str
                 or not 0 < len(campaign_id) < 256
+                or "\0" in campaign_id
                 or len(event_id) != 36
                 or not event_id[8] == event_id[13] == event_id[18] == event_id[23] == "-"
                 or _common_time(time) is None

@@ -252,6 +252,7 @@ class Source:
     def __init__(self, settings: Settings, client_name: str) -> None:
         self.topic = settings.kafka_topic
         self._expected: dict[int, int] = {}
+        self._assigned: set[int] = set()
         self._rebalances: list[Rebalance] = []
         self._errors = _Errors()
         conf = {
@@ -382,10 +383,18 @@ class Source:
 
     def close(self, timeout_seconds: float) -> bool:
         """Leave the group; False where librdkafka did not come back in time (it can hang)."""
-        closing = threading.Thread(target=self._consumer.close, daemon=True, name="kafka-close")
+        closing = threading.Thread(target=self._leave, daemon=True, name="kafka-close")
         closing.start()
         closing.join(timeout_seconds)
         return not closing.is_alive()
+
+    def _leave(self) -> None:
+        if not self._assigned:
+            # librdkafka's close leaves out LeaveGroup for a classic member without partitions:
+            # the others would wait for it until its session is over.
+            with contextlib.suppress(KafkaException):
+                self._consumer.unsubscribe()
+        self._consumer.close()
 
     def _named(self, partitions: Iterable[int]) -> list[TopicPartition]:
         return [TopicPartition(self.topic, partition) for partition in partitions]
@@ -395,7 +404,9 @@ class Source:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign([])
-        self._rebalances.append(("assigned", [each.partition for each in partitions]))
+        numbers = [each.partition for each in partitions]
+        self._assigned.update(numbers)
+        self._rebalances.append(("assigned", numbers))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._stop(consumer, "revoked", [each.partition for each in partitions])
@@ -406,6 +417,7 @@ class Source:
     def _stop(
         self, consumer: Consumer, kind: Literal["revoked", "lost"], partitions: list[int]
     ) -> None:
+        self._assigned.difference_update(partitions)
         started = [partition for partition in partitions if partition in self._expected]
         for partition in started:
             del self._expected[partition]

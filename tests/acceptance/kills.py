@@ -138,7 +138,7 @@ def _killed(seat: _Seat) -> Kill:
 
 def session_timeout_ms(bootstrap: str) -> int:
     """The shortest session timeout that the broker grants: how long a dead worker is waited for."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
     broker = str(next(iter(admin.list_topics(timeout=15).brokers)))
     resource = ConfigResource(ResourceType.BROKER, broker)
     config = admin.describe_configs([resource])[resource].result(15)
@@ -195,7 +195,9 @@ def main(given: Sequence[str] | None = None) -> int:
     arguments = _arguments(given)
     services = SessionServices(Choice.made())
     databases, topics = Databases(services.url), Topics(services.bootstrap)
-    database, topic = databases.migrated(), topics.create(partitions=arguments.partitions)
+    # The broker turns whatever codec the publisher took into one that Python itself can read.
+    topic = topics.create(partitions=arguments.partitions, compression_type="gzip")
+    database = databases.migrated()
     directory = Path(tempfile.mkdtemp(prefix="ingester-kills-"))
     ingester = Ingester(
         directory,

@@ -1,0 +1,53 @@
+"""Processor time of processes that run on this machine, read from /proc (Linux; None elsewhere).
+
+On two cores that broker, database and worker share, time on the clock says little about who is
+to be made faster; processor time does.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class _Stat:
+    """Fields of proc_pid_stat(5), times in clock ticks."""
+
+    command: str
+    parent: int
+    own: int
+    of_ended_children: int
+
+
+def process_seconds(pid: int | None) -> float | None:
+    """User and system time of one process so far; None where it cannot be read."""
+    stat = _stat(pid)
+    return None if stat is None else stat.own / _TICKS
+
+
+def server_seconds(backend_pid: int) -> float | None:
+    """The same of the PostgreSQL server that this backend belongs to, all its processes together.
+
+    None where the server runs elsewhere.
+    """
+    backend = _stat(backend_pid)
+    if backend is None or backend.command != "postgres":
+        return None
+    postmaster = _stat(backend.parent)
+    if postmaster is None or postmaster.command != "postgres":
+        return None
+    children = (_stat(int(path.name)) for path in Path("/proc").glob("[0-9]*"))
+    alive = sum(child.own for child in children if child and child.parent == backend.parent)
+    return (postmaster.own + postmaster.of_ended_children + alive) / _TICKS
+
+
+def _stat(pid: int | None) -> _Stat | None:
+    try:
+        head, _, tail = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")
+    except OSError:
+        return None
+    fields = tail.split()
+    user, system, children_user, children_system = map(int, fields[11:15])
+    return _Stat(head.partition("(")[2], int(fields[1]), user + system, children_user + children_system)

@@ -1,0 +1,89 @@
+"""A migrated database of the bench's own, dropped when the bench is done with it.
+
+The only module of the benches that imports psycopg, but for the names of tables in `statements`.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from bench.servers import unique_name
+from bench.statements import statement
+from ingester import binary_copy
+from ingester.store.migrator import migrate
+from ingester.store.statements import about
+
+Row = tuple[Any, ...]
+
+
+class Database:
+    """`with Database(server_url, "ingest") as database:` it is there, migrated and empty."""
+
+    def __init__(self, server_url: str, what: str) -> None:
+        self._server_url = server_url
+        self._name = unique_name(what)
+        self.url = make_conninfo(server_url, dbname=self._name)
+
+    def __enter__(self) -> Self:
+        self._administer("create_database")
+        try:
+            self._connection: psycopg.Connection[Row] = psycopg.connect(
+                self.url, autocommit=True, options="-c timezone=UTC"
+            )
+            migrate(self._connection)
+        except BaseException:
+            self._administer("drop_database")
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+        self._administer("drop_database")
+
+    def _administer(self, name: str) -> None:
+        with psycopg.connect(self._server_url, autocommit=True) as connection:
+            connection.execute(statement(name, database=self._name))
+
+    def rows(self, name: str, **parameters: object) -> list[Row]:
+        """The rows of a named statement."""
+        return self._connection.execute(statement(name), parameters or None).fetchall()
+
+    def value(self, name: str, **parameters: object) -> Any:
+        """The only value of a named statement."""
+        ((value,),) = self.rows(name, **parameters)
+        return value
+
+    def record(self, name: str, **parameters: object) -> dict[str, Any]:
+        """The only row of a named statement, by column."""
+        cursor = self._connection.execute(statement(name), parameters or None)
+        (row,) = cursor.fetchall()
+        return dict(zip((column.name for column in cursor.description or ()), row, strict=True))
+
+    def run(self, name: str, identifiers: dict[str, str] | None = None, **parameters: object) -> None:
+        """Run a named statement for its effect."""
+        self._connection.execute(statement(name, **identifiers or {}), parameters or None)
+
+    def attach(self, leaf: str, month_start: date, month_end: date) -> None:
+        """Make a full table a leaf; bounds of a partition are no parameters, but literals."""
+        bounds = {
+            "month_start": sql.Literal(f"{month_start} 00:00:00+00"),
+            "month_end": sql.Literal(f"{month_end} 00:00:00+00"),
+        }
+        self._connection.execute(statement("attach_leaf", leaf=leaf, **bounds))
+
+    def copy(self, leaf_rows: Sequence[tuple[str, Sequence[bytes]]]) -> None:
+        """COPY encoded rows into their leaves as the writer does, in one transaction."""
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            for leaf, rows in leaf_rows:
+                with cursor.copy(about("copy_rows", table=leaf)) as copy:
+                    copy.write(b"".join((binary_copy.HEADER, *rows, binary_copy.TRAILER)))

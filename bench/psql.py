@@ -1,0 +1,80 @@
+"""The yardstick: `psql \\copy` of a text file, PostgreSQL's own client and its own bulk load.
+
+What is timed is the COPY with its COMMIT, as psql's \\timing tells it: neither psql's start nor its
+login, so that the comparison is hard on us. The file has been read once before, so that it comes
+from memory, as Kafka's log does.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ingester.binary_copy import COLUMNS
+
+_COLUMNS = ", ".join(COLUMNS)
+_NEEDS_A_PERSON = 78  # the exit code of DESIGN.md for what somebody has to decide
+
+
+def find_psql() -> None:
+    """See that psql is there; as root on Debian or Ubuntu, install it and say so."""
+    if shutil.which("psql"):
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        print("Missing: psql. Installing postgresql-client with apt-get.", file=sys.stderr)
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", "postgresql-client"]):
+            subprocess.run(
+                ["apt-get", "-qq", *arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=sys.stderr,
+                check=False,
+            )
+    if not shutil.which("psql"):
+        print("psql is needed: the bench compares with its \\copy. Install PostgreSQL's client.", file=sys.stderr)
+        sys.exit(_NEEDS_A_PERSON)
+
+
+def dump(database_url: str, file: Path) -> None:
+    """Write all events as text, in the order they lie in the table, which is that of the batches."""
+    _psql(
+        database_url,
+        "SET max_parallel_workers_per_gather = 0; SET synchronize_seqscans = off;",
+        f"\\copy (SELECT {_COLUMNS} FROM campaign_events) TO '{file}'",
+    )
+
+
+def load(database_url: str, file: Path) -> float:
+    """Copy the file into campaign_events; returns seconds."""
+    with file.open("rb") as text:
+        while text.read(1 << 20):
+            pass
+    said = _psql(database_url, "\\timing on", f"\\copy campaign_events ({_COLUMNS}) FROM '{file}'")
+    found = re.search(r"^COPY \d+\nTime: ([\d.]+) ms", said, re.MULTILINE)
+    if found is None:
+        raise RuntimeError(f"psql told no time: {said}")
+    return float(found[1]) / 1000
+
+
+def version() -> str:
+    """Of psql, which need not be the server's."""
+    said = subprocess.run(["psql", "--version"], capture_output=True, text=True, check=True)
+    return said.stdout.split()[2]
+
+
+def _psql(database_url: str, *commands: str) -> str:
+    arguments = (word for command in commands for word in ("--command", command))
+    ran = subprocess.run(
+        ["psql", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname", database_url, *arguments],
+        env={**os.environ, "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode != 0:
+        raise RuntimeError(f"psql: {ran.stderr.strip()}")
+    return ran.stdout

@@ -1,0 +1,56 @@
+"""Where Kafka and PostgreSQL are, and a topic of the bench's own.
+
+The servers are those of `make up`, or whatever the environment names (tests.services decides).
+"""
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from confluent_kafka.admin import AdminClient
+
+from tests.services import origin, record, standing
+from tests.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The addresses, as the ingester's settings take them."""
+
+    bootstrap: str
+    database_url: str
+
+    @property
+    def kafka_pid(self) -> int | None:
+        """The broker's process, where it is one that `make up` has started here."""
+        entry = record.read(standing.LOCAL / "services.json").get("kafka")
+        return entry.pid if entry is not None and entry.url == self.bootstrap else None
+
+
+def servers() -> Servers:
+    """Start what is not there yet."""
+    values = standing.up()
+    return Servers(values[origin.KAFKA], values[origin.POSTGRES])
+
+
+def unique_name(what: str) -> str:
+    """A name that no other run uses, and that tells whose it is."""
+    return f"bench_{what}_{secrets.token_hex(4)}"
+
+
+@contextlib.contextmanager
+def topic_of_our_own(bootstrap: str, name: str, partitions: int) -> Iterator[str]:
+    """A new topic that goes when the block ends."""
+    topics = Topics(bootstrap)
+    try:
+        yield topics.create(partitions, name=name)
+    finally:
+        topics.end()
+
+
+def forget_group(bootstrap: str, group: str) -> None:
+    """Delete a consumer group that nobody is in any more; one that is not there is no fault."""
+    futures = AdminClient({"bootstrap.servers": bootstrap}).delete_consumer_groups([group])
+    for future in futures.values():
+        future.exception(timeout=15)

@@ -1,0 +1,207 @@
+-- The statements of the benches, by name.
+
+-- name: create_database
+CREATE DATABASE {database} TEMPLATE template0;
+
+-- name: drop_database
+DROP DATABASE IF EXISTS {database} WITH (FORCE);
+
+-- name: checkpoint
+-- Before each run, so that none pays for the pages that the one before has left dirty, and each
+-- pays for full-page writes from the same start.
+CHECKPOINT;
+
+-- name: create_leaf
+SELECT create_campaign_events_partition(%(month)s);
+
+-- name: count_events
+SELECT count(*) FROM campaign_events;
+
+-- name: ledger_totals
+SELECT
+    coalesce(sum(records), 0)::bigint AS records, coalesce(sum(inserted), 0)::bigint AS inserted,
+    coalesce(sum(duplicates), 0)::bigint AS duplicates, coalesce(sum(rejected), 0)::bigint AS rejected
+FROM ingest_batches;
+
+-- name: backend_pid
+SELECT pg_backend_pid();
+
+-- name: wal_position
+SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint;
+
+-- name: server_settings
+-- What decides about durability and speed, and whatever somebody has changed; no path, no address.
+SELECT name, current_setting(name) AS value
+FROM pg_settings
+WHERE
+    name = ANY(ARRAY[
+        'synchronous_commit', 'fsync', 'full_page_writes', 'wal_sync_method', 'wal_level',
+        'wal_compression', 'wal_buffers', 'max_wal_size', 'min_wal_size', 'commit_delay',
+        'checkpoint_timeout', 'checkpoint_completion_target', 'shared_buffers',
+        'effective_cache_size', 'work_mem', 'maintenance_work_mem', 'huge_pages', 'io_method',
+        'autovacuum', 'autovacuum_naptime', 'jit', 'max_parallel_workers_per_gather',
+        'max_parallel_maintenance_workers', 'random_page_cost', 'data_checksums', 'block_size',
+        'track_commit_timestamp', 'max_connections', 'archive_mode'
+    ])
+    OR (
+        source NOT IN ('default', 'override', 'client', 'session')
+        AND name !~ '(_file|_directory|_directories|listen_addresses|port|log_|lc_)'
+    )
+ORDER BY name;
+
+-- name: server_version
+SELECT current_setting('server_version');
+
+-- name: table_indexes
+-- The indexes of a table, which its leaves have too.
+SELECT pg_get_indexdef(indexrelid) FROM pg_index
+WHERE indrelid = to_regclass(%(table)s) ORDER BY indexrelid;
+
+-- name: table_rows
+-- Exact, by counting; the tables of a bench are small enough.
+SELECT
+    (SELECT count(*) FROM campaign_events) AS campaign_events,
+    (SELECT count(*) FROM campaigns) AS campaigns,
+    (SELECT count(*) FROM ingest_batches) AS ingest_batches,
+    (SELECT count(*) FROM rejected_events) AS rejected_events,
+    (SELECT count(*) FROM campaign_daily_rollup) AS campaign_daily_rollup,
+    (SELECT count(*) FROM campaign_weekly_rollup) AS campaign_weekly_rollup,
+    (SELECT count(*) FROM campaign_monthly_rollup) AS campaign_monthly_rollup;
+
+-- name: leaf_sizes
+SELECT
+    count(*) AS leaves, coalesce(sum(pg_relation_size(inhrelid)), 0)::bigint AS table_bytes,
+    coalesce(sum(pg_indexes_size(inhrelid)), 0)::bigint AS index_bytes
+FROM pg_inherits WHERE inhparent = 'campaign_events'::regclass;
+
+-- name: primary_key_bytes
+SELECT coalesce(sum(pg_relation_size(leaf_index.inhrelid)), 0)::bigint
+FROM pg_inherits AS leaf_index
+INNER JOIN pg_index AS parent_index ON leaf_index.inhparent = parent_index.indexrelid
+WHERE parent_index.indrelid = 'campaign_events'::regclass AND parent_index.indisprimary;
+
+-- name: seed_random
+SELECT setseed(0.5);
+
+-- name: history_campaigns
+INSERT INTO campaigns (campaign_id)
+SELECT 'campaign-' || lpad(number::text, 6, '0') FROM generate_series(1, %(campaigns)s) AS number
+ORDER BY number;
+
+-- name: history_leaf
+-- As create_campaign_events_partition() makes it, but attached only when it is full, since indexes
+-- are built several times faster than they grow.
+CREATE TABLE {leaf} (LIKE campaign_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+
+-- name: history_events
+-- One month: event `number` was published at `since` + number * step, a few seconds after it had
+-- happened, and written in batches, each sorted as the writer sorts. The id is a UUIDv7 of its time.
+INSERT INTO {leaf} (
+    occurred_at, campaign_key, event_id, batch_id, event_count, event_type, email_account_id
+)
+SELECT
+    event.occurred_at,
+    event.campaign_key,
+    (
+        lpad(to_hex((extract(EPOCH FROM event.occurred_at) * 1000)::bigint), 12, '0')
+        || '7' || substr(event.noise, 1, 3) || '8' || substr(event.noise, 4, 15)
+    )::uuid,
+    event.number / %(batch_rows)s + 1,
+    1,
+    (
+        CASE
+            WHEN event.chance < 0.62 THEN 'sent'
+            WHEN event.chance < 0.87 THEN 'opened'
+            WHEN event.chance < 0.92 THEN 'clicked'
+            WHEN event.chance < 0.96 THEN 'replied'
+            WHEN event.chance < 0.97 THEN 'positive_reply'
+            ELSE 'bounced'
+        END
+    )::campaign_event_type,
+    'account-' || (event.campaign_key %% 97) || '@example.com'
+FROM (
+    SELECT
+        number,
+        greatest(
+            %(since)s + number * %(step)s::interval - -ln(1 - random()) * interval '2 seconds',
+            %(month_start)s
+        ) AS occurred_at,
+        1 + floor(random() * %(campaigns)s)::integer AS campaign_key,
+        random() AS chance,
+        md5(number::text) AS noise
+    FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS number
+) AS event
+ORDER BY event.number / %(batch_rows)s, event.occurred_at, event.campaign_key;
+
+-- name: attach_leaf
+ALTER TABLE campaign_events ATTACH PARTITION {leaf} FOR VALUES FROM ({month_start}) TO ({month_end});
+
+-- name: history_ledger
+-- One row per batch, dealt out to four partitions, contiguous in each; all of them folded.
+INSERT INTO ingest_batches (
+    batch_id, topic, topic_id, partition, first_offset, next_offset,
+    records, inserted, duplicates, rejected, min_occurred_at, max_occurred_at, ingested_at, folded_at
+)
+SELECT
+    batch_id, %(topic)s, %(topic)s, batch_id %% 4,
+    sum(events) OVER earlier - events, sum(events) OVER earlier,
+    events, events, 0, 0, since, until, until + interval '1 second', until + interval '2 seconds'
+FROM (
+    SELECT batch_id, count(*) AS events, min(occurred_at) AS since, max(occurred_at) AS until
+    FROM campaign_events GROUP BY batch_id
+) AS batch
+WINDOW earlier AS (PARTITION BY batch_id %% 4 ORDER BY batch_id)
+ORDER BY batch_id;
+
+-- name: history_offsets
+INSERT INTO ingest_offsets (
+    topic, partition, first_offset, next_offset, cluster_id, topic_id, records, inserted
+)
+SELECT topic, partition, 0, max(next_offset), topic, topic, sum(records), sum(inserted)
+FROM ingest_batches GROUP BY topic, partition;
+
+-- name: history_sequence
+SELECT setval('ingest_batch_ids', (SELECT max(batch_id) FROM ingest_batches));
+
+-- name: tables_of_the_refresh
+-- What the write path and the refresher write, by name: leaves, ledger, roll-ups.
+SELECT relname FROM pg_class
+WHERE
+    oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'campaign_events'::regclass)
+    OR oid = ANY(ARRAY[
+        'campaigns', 'ingest_batches', 'ingest_offsets', 'stats_refreshes',
+        'campaign_daily_rollup', 'campaign_weekly_rollup', 'campaign_monthly_rollup'
+    ]::regclass [])
+ORDER BY relname;
+
+-- name: autovacuum_off
+ALTER TABLE {table} SET (autovacuum_enabled = false, toast.autovacuum_enabled = false);
+
+-- name: autovacuum_on
+ALTER TABLE {table} RESET (autovacuum_enabled, toast.autovacuum_enabled);
+
+-- name: vacuum
+-- What autovacuum would have done to the history long ago.
+VACUUM (ANALYZE) {table};
+
+-- name: folded_difference
+-- How far the daily roll-up is from the events: zero, or the bench measured something else.
+SELECT (
+    SELECT coalesce(sum(
+        coalesce(sent, 0) + coalesce(opened, 0) + coalesce(clicked, 0) + coalesce(replied, 0)
+        + coalesce(positive_replies, 0) + coalesce(bounced, 0)
+    ), 0) FROM campaign_daily_rollup
+) - (SELECT coalesce(sum(event_count), 0) FROM campaign_events);
+
+-- name: drop_primary_key
+ALTER TABLE campaign_events DROP CONSTRAINT campaign_events_pkey;
+
+-- name: add_primary_key
+ALTER TABLE campaign_events ADD PRIMARY KEY ({first}, {second}, {third});
+
+-- name: campaign_days
+-- What a question about one campaign reads; explained, since blocks do not depend on the machine.
+EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)
+SELECT event_type, sum(event_count) FROM campaign_events
+WHERE campaign_key = %(campaign_key)s AND occurred_at >= %(since)s AND occurred_at < %(until)s
+GROUP BY event_type;
