@@ -79,7 +79,8 @@ def _kafka_version(bootstrap: str) -> str:
     """What the broker's API versions amount to, as kafka-python reads them."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
-        return ".".join(map(str, admin.config["api_version"]))
+        broker = admin.describe_cluster()["brokers"][0]["broker_id"]
+        return ".".join(map(str, admin.get_broker_version_data(broker).broker_version))
     finally:
         admin.close()
 

@@ -35,12 +35,16 @@ def server_seconds(backend_pid: int) -> float | None:
     backend = _stat(backend_pid)
     if backend is None or backend.command != "postgres":
         return None
-    postmaster = _stat(backend.parent)
-    if postmaster is None or postmaster.command != "postgres":
-        return None
-    children = (_stat(int(path.name)) for path in Path("/proc").glob("[0-9]*"))
-    alive = sum(child.own for child in children if child and child.parent == backend.parent)
-    return (postmaster.own + postmaster.of_ended_children + alive) / _TICKS
+    while True:
+        before = _stat(backend.parent)
+        children = [_stat(int(path.name)) for path in Path("/proc").glob("[0-9]*")]
+        alive = sum(child.own for child in children if child and child.parent == backend.parent)
+        postmaster = _stat(backend.parent)
+        if before is None or postmaster is None or postmaster.command != "postgres":
+            return None
+        # A child that ends while we look is seen neither among the living nor in the sum.
+        if before.of_ended_children == postmaster.of_ended_children:
+            return (postmaster.own + postmaster.of_ended_children + alive) / _TICKS
 
 
 def _stat(pid: int | None) -> _Stat | None:

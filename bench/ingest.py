@@ -194,4 +194,6 @@ def _results(sides: Sequence[Contender]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

@@ -13,6 +13,8 @@ from confluent_kafka.admin import AdminClient
 from tests.services import origin, record, standing
 from tests.topics import Topics
 
+_ADMIN_SECONDS_MAX = 15.0
+
 
 @dataclass(frozen=True, slots=True)
 class Servers:
@@ -51,6 +53,6 @@ def topic_of_our_own(bootstrap: str, name: str, partitions: int) -> Iterator[str
 
 def forget_group(bootstrap: str, group: str) -> None:
     """Delete a consumer group that nobody is in any more; one that is not there is no fault."""
-    futures = AdminClient({"bootstrap.servers": bootstrap}).delete_consumer_groups([group])
-    for future in futures.values():
-        future.exception(timeout=15)
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for future in admin.delete_consumer_groups([group]).values():
+        future.exception(timeout=_ADMIN_SECONDS_MAX)

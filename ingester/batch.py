@@ -45,6 +45,7 @@ class Slice:
     end: int
     records: list[Record] = field(default_factory=list)
     outcomes: list[Event | Rejected] = field(default_factory=list)
+    value_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class Batch:
         part.records += records
         part.outcomes += outcomes
         part.end = records[-1].offset() + 1
+        part.value_bytes += size_bytes
         self._rows += len(records)
         self._bytes += size_bytes
 
@@ -113,6 +115,7 @@ class Batch:
             dropped = self.slices.pop(partition, None)
             if dropped is not None:
                 self._rows -= len(dropped.records)
+                self._bytes -= dropped.value_bytes
         if not self.slices:
             self._rows = self._bytes = 0
             self._opened_at = None

@@ -10,6 +10,7 @@ of partitions that are not started, and offsets below the expected one, are drop
 """
 
 import contextlib
+import operator
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -142,11 +143,18 @@ def _made(make: Callable[[dict[str, Any]], Client], conf: dict[str, Any]) -> Cli
         raise SettingsError(f"Kafka client: {error.args[0].str()}") from None
 
 
-def headers_of(record: Record) -> Headers:
-    """The record's headers; empty where their names cannot be decoded (the client then raises)."""
+# Called through C on purpose: where a name is not UTF-8 the client returns a list with a hole AND an
+# error. Only a call through C notices; the interpreter's specialised call would go on and crash.
+_headers_as_given = operator.methodcaller("headers")
+
+
+def headers_of(message: Message) -> Headers:
+    """The record's headers; empty where a name cannot be decoded (the client then fails)."""
     try:
-        headers = record.headers()
+        headers = _headers_as_given(message)
     except (UnicodeDecodeError, KafkaException, SystemError, ValueError):
+        # The client keeps the broken list and would hand it out at the next call.
+        message.set_headers([])
         return ()
     return [(name, _as_bytes(value)) for name, value in headers or ()]
 

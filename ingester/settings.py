@@ -16,6 +16,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as UnreadableSettings
 
 from ingester.errors import SettingsError
 
@@ -33,6 +34,13 @@ _REFUSED_KAFKA_CONF: Final = {
     "acks": "publishers wait for all replicas",
     "bootstrap.servers": "set KAFKA_BOOTSTRAP_SERVERS",
     "group.id": "set KAFKA_GROUP_ID",
+    # Properties whose other name stands above.
+    "auto.commit.enable": "offsets live in PostgreSQL",
+    "metadata.broker.list": "set KAFKA_BOOTSTRAP_SERVERS",
+    "request.required.acks": "publishers wait for all replicas",
+    # Secrets have settings that are masked wherever settings are shown.
+    "sasl.password": "set KAFKA_SASL_PASSWORD",
+    "ssl.key.password": "set KAFKA_SSL_KEY_PASSWORD",
 }
 
 
@@ -40,7 +48,11 @@ class Settings(BaseSettings):
     """The effective settings; see `docs/operations.md` for when to change which."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_nested_delimiter="__", extra="ignore", frozen=True
+        env_file=".env",
+        env_nested_delimiter="__",
+        extra="ignore",
+        frozen=True,
+        allow_inf_nan=False,
     )
 
     database_url: SecretStr | None = Field(
@@ -58,7 +70,9 @@ class Settings(BaseSettings):
     kafka_ssl_key_location: Path | None = None
     kafka_ssl_key_password: SecretStr | None = None
     kafka_conf: dict[str, str] = Field(
-        default_factory=dict, description="KAFKA_CONF__fetch_min_bytes sets fetch.min.bytes."
+        default_factory=dict,
+        repr=False,  # some of librdkafka's other properties are secrets too
+        description="KAFKA_CONF__fetch_min_bytes sets fetch.min.bytes.",
     )
 
     ingester_batch_rows_max: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
@@ -150,7 +164,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - its shape is given
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, env_settings, dotenv_settings, _SecretFiles(settings_cls))
+        return (init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings)
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
@@ -168,6 +182,8 @@ class _SecretFiles(PydanticBaseSettingsSource):
             return Path(path).read_text(encoding="utf-8").strip(), field_name, False
         except OSError as error:
             raise SettingsError(f"{field_name.upper()}_FILE: {error.strerror}: {path}") from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"{field_name.upper()}_FILE: is not UTF-8 text: {path}") from None
 
     def __call__(self) -> dict[str, Any]:
         found = {
@@ -190,6 +206,8 @@ def load_settings(**flags: Any) -> Settings:
         fault = error.errors(include_url=False, include_input=False)[0]
         name = "__".join(str(part) for part in fault["loc"]).upper() or "settings"
         raise SettingsError(f"{name}: {fault['msg']}") from None
+    except UnreadableSettings as error:  # a dictionary that is no JSON
+        raise SettingsError(str(error)) from None
 
 
 def _refuse_unknown(environment: Mapping[str, object]) -> None:

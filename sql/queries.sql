@@ -3,12 +3,13 @@
 -- name: set_up_session
 -- Bounded waits for everything; UTC, so that dates mean UTC days whatever the server's setting.
 SELECT
-    set_config('TimeZone', 'UTC', false),
-    set_config('statement_timeout', %(limit_ms)s, false),
-    set_config('idle_in_transaction_session_timeout', %(limit_ms)s, false);
+    set_config('TimeZone', 'UTC', false) AS time_zone,
+    set_config('default_transaction_isolation', 'read committed', false) AS isolation,
+    set_config('statement_timeout', %(limit_ms)s, false) AS statement_timeout,
+    set_config('idle_in_transaction_session_timeout', %(limit_ms)s, false) AS idle_timeout;
 
 -- name: begin
-BEGIN ISOLATION LEVEL READ COMMITTED;
+BEGIN;
 
 -- name: commit
 COMMIT;
@@ -35,7 +36,8 @@ FROM ingest_offsets WHERE topic = %(topic)s;
 -- The first assignment of a partition creates its row; racing members agree on the first of them.
 INSERT INTO ingest_offsets (topic, partition, first_offset, next_offset, cluster_id, topic_id)
 SELECT %(topic)s, new.partition, new.first_offset, new.first_offset, %(cluster_id)s, %(topic_id)s
-FROM unnest(%(partitions)s::integer [], %(first_offsets)s::bigint []) AS new (partition, first_offset)
+FROM unnest(%(partitions)s::integer [], %(first_offsets)s::bigint [])
+    AS new (partition, first_offset)
 ORDER BY new.partition
 ON CONFLICT (topic, partition) DO NOTHING;
 
@@ -83,19 +85,11 @@ SELECT create_campaign_events_partition(%(month)s);
 -- The lock that COPY would take anyway; taken first, so that what is seen next stays true.
 LOCK TABLE ONLY {leaf} IN ROW EXCLUSIVE MODE;
 
--- name: savepoint
-SAVEPOINT before_copy;
-
--- name: rollback_to_savepoint
-ROLLBACK TO SAVEPOINT before_copy;
-
--- name: release_savepoint
-RELEASE SAVEPOINT before_copy;
-
 -- name: copy_rows
 COPY {table} (
-    occurred_at, campaign_key, event_id, batch_id, event_count, event_type, email_account_id, metadata
-) FROM STDIN (FORMAT binary);
+    occurred_at, campaign_key, event_id, batch_id,
+    event_count, event_type, email_account_id, metadata
+) FROM STDIN WITH (FORMAT "binary");
 
 -- name: create_staging
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_events (LIKE campaign_events) ON COMMIT DELETE ROWS;
@@ -118,12 +112,13 @@ WITH inserted AS (
     ON CONFLICT DO NOTHING
     RETURNING event.batch_id
 )
-SELECT batch_id, count(*) FROM inserted GROUP BY batch_id;
+
+SELECT batch_id, count(*) AS events FROM inserted GROUP BY batch_id;
 
 -- name: conflicting_staged
 -- Repeats that tell another story. The subquery is correlated on purpose: one look into the
 -- primary key per staged row, whatever the planner knows of either table.
-SELECT staged.batch_id, count(*)
+SELECT staged.batch_id, count(*) AS events
 FROM staged_events AS staged
 WHERE (staged.event_count, staged.event_type) IS DISTINCT FROM (
     SELECT ROW(event.event_count, event.event_type) FROM {leaf} AS event
@@ -139,7 +134,7 @@ INSERT INTO rejected_events (
     batch_id, topic, topic_id, partition, "offset", key, value, value_bytes, value_sha256,
     headers, reason_code, detail
 ) VALUES (
-    %(batch_id)s, %(topic)s, %(topic_id)s, %(partition)s, %(offset)s, %(key)s, %(value)s,
+    %(batch_id)s, %(topic)s, %(topic_id)s, %(partition)s, %(at_offset)s, %(key)s, %(value)s,
     %(value_bytes)s, %(value_sha256)s, %(headers)s, %(reason_code)s, %(detail)s
 );
 
@@ -147,7 +142,8 @@ INSERT INTO rejected_events (
 -- A batch without new events has nothing to fold.
 INSERT INTO ingest_batches (
     batch_id, topic, topic_id, partition, first_offset, next_offset,
-    records, inserted, duplicates, conflicting, rejected, min_occurred_at, max_occurred_at, folded_at
+    records, inserted, duplicates, conflicting, rejected,
+    min_occurred_at, max_occurred_at, folded_at
 ) VALUES (
     %(batch_id)s, %(topic)s, %(topic_id)s, %(partition)s, %(first_offset)s, %(next_offset)s,
     %(records)s, %(inserted)s, %(duplicates)s, %(conflicting)s, %(rejected)s,
@@ -226,7 +222,7 @@ WHERE NOT EXISTS (
 );
 
 -- name: rebuild
-SELECT * FROM rebuild_campaign_stats(%(start_date)s, %(end_date)s);
+SELECT days, weeks, months, changed FROM rebuild_campaign_stats(%(start_date)s, %(end_date)s);
 
 -- name: drop_old_leaves
 CALL drop_old_campaign_events_partitions(%(months_to_keep)s);
@@ -251,7 +247,8 @@ FROM ingest_offsets ORDER BY topic, partition;
 -- As of when the statistics are complete: everything ingested before `complete_until` is in them.
 SELECT
     (SELECT count(*) FROM ingest_batches WHERE folded_at IS NULL) AS unfolded_batches,
-    (SELECT coalesce(sum(inserted), 0) FROM ingest_batches WHERE folded_at IS NULL) AS unfolded_events,
+    (SELECT coalesce(sum(inserted), 0) FROM ingest_batches WHERE folded_at IS NULL)
+        AS unfolded_events,
     (SELECT coalesce(min(ingested_at), now()) FROM ingest_batches WHERE folded_at IS NULL)
         AS complete_until,
     (SELECT max(updated_at) FROM ingest_offsets) AS last_ingest,
@@ -275,7 +272,7 @@ FROM (
             WHEN relname = 'campaigns' THEN 'campaigns'
             WHEN relname = 'rejected_events' THEN 'rejects'
             ELSE 'ledger'
-        END,
+        END AS purpose,
         oid
     FROM pg_class
     WHERE
@@ -287,11 +284,14 @@ FROM (
 GROUP BY relation.purpose ORDER BY relation.purpose;
 
 -- name: status_rejects
-SELECT reason_code, state, count(*) FROM rejected_events
-GROUP BY reason_code, state ORDER BY count(*) DESC, reason_code, state;
+SELECT reason_code, state, count(*) AS count FROM rejected_events
+GROUP BY reason_code, state ORDER BY count(*) DESC, reason_code ASC, state ASC;
 
 -- name: verify_snapshot
-BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SET LOCAL transaction_isolation = 'repeatable read';
+
+-- name: verify_read_only
+SET LOCAL transaction_read_only = on;
 
 -- name: verify_without_seqscan
 -- Batches are looked up one by one: through the BRIN, whatever the planner thinks of it.
@@ -315,7 +315,7 @@ FROM (
 WHERE ledger.first_offset IS DISTINCT FROM ledger.expected
 UNION ALL
 SELECT
-    stored.topic, stored.partition, NULL, ended.next_offset, stored.next_offset
+    stored.topic, stored.partition, NULL AS batch_id, ended.next_offset, stored.next_offset
 FROM ingest_offsets AS stored
 LEFT JOIN (
     SELECT topic, partition, max(next_offset) AS next_offset FROM ingest_batches GROUP BY 1, 2
@@ -354,7 +354,8 @@ SELECT
     coalesce(sum(counted.events), 0) AS found
 FROM (
     SELECT
-        batch_id, inserted, dropped, unnest(coalesce(merged_batch_ids, ARRAY[batch_id])) AS one_id
+        batch_id, inserted, dropped,
+        unnest(coalesce(merged_batch_ids, ARRAY[batch_id])) AS one_id
     FROM ingest_batches
 ) AS ledger
 FULL JOIN (
@@ -388,7 +389,8 @@ CROSS JOIN (SELECT coalesce(sum(events), 0) AS events FROM dropped_partitions) A
 WHERE ledger.dropped <> months.events;
 
 -- name: verify_daily
--- The daily roll-up equals the events of the folded batches, month by month as far as they are kept.
+-- The daily roll-up equals the events of the folded batches, month by month as far as they are
+-- kept.
 WITH truth AS (
     SELECT
         campaign_key, (occurred_at AT TIME ZONE 'UTC')::date AS event_date,
@@ -397,7 +399,8 @@ WITH truth AS (
         coalesce(sum(event_count) FILTER (WHERE event_type = 'opened'), 0) AS opened,
         coalesce(sum(event_count) FILTER (WHERE event_type = 'clicked'), 0) AS clicked,
         coalesce(sum(event_count) FILTER (WHERE event_type = 'replied'), 0) AS replied,
-        coalesce(sum(event_count) FILTER (WHERE event_type = 'positive_reply'), 0) AS positive_replies,
+        coalesce(sum(event_count) FILTER (WHERE event_type = 'positive_reply'), 0)
+            AS positive_replies,
         coalesce(sum(event_count) FILTER (WHERE event_type = 'bounced'), 0) AS bounced
     FROM campaign_events
     WHERE batch_id NOT IN (SELECT batch_id FROM ingest_batches WHERE folded_at IS NULL)
@@ -431,7 +434,8 @@ LIMIT 100;
 -- name: verify_dropped_months
 -- The days of a dropped month still add up to what was dropped.
 SELECT
-    months.month_start, to_jsonb(months) - 'dropped_at' - 'events' AS dropped, to_jsonb(days) AS rollup
+    months.month_start, to_jsonb(months) - 'dropped_at' - 'events' AS dropped,
+    to_jsonb(days) AS rollup
 FROM dropped_partitions AS months
 LEFT JOIN LATERAL (
     SELECT
@@ -443,7 +447,8 @@ LEFT JOIN LATERAL (
         AND event_date < (months.month_start + interval '1 month')::date
 ) AS days ON true
 WHERE
-    (months.sent, months.opened, months.clicked, months.replied, months.positive_replies, months.bounced)
+    (months.sent, months.opened, months.clicked,
+        months.replied, months.positive_replies, months.bounced)
     IS DISTINCT FROM
     (days.sent, days.opened, days.clicked, days.replied, days.positive_replies, days.bounced)
 LIMIT 100;
@@ -455,7 +460,8 @@ WITH truth AS (
         campaign_key, date_trunc('week', event_date::timestamp)::date AS week_start,
         max(last_activity) AS last_activity, coalesce(sum(sent), 0) AS sent,
         coalesce(sum(opened), 0) AS opened, coalesce(sum(clicked), 0) AS clicked,
-        coalesce(sum(replied), 0) AS replied, coalesce(sum(positive_replies), 0) AS positive_replies,
+        coalesce(sum(replied), 0) AS replied,
+        coalesce(sum(positive_replies), 0) AS positive_replies,
         coalesce(sum(bounced), 0) AS bounced
     FROM campaign_daily_rollup
     GROUP BY campaign_key, date_trunc('week', event_date::timestamp)::date
@@ -483,7 +489,8 @@ WITH truth AS (
         campaign_key, date_trunc('month', event_date::timestamp)::date AS month_start,
         max(last_activity) AS last_activity, coalesce(sum(sent), 0) AS sent,
         coalesce(sum(opened), 0) AS opened, coalesce(sum(clicked), 0) AS clicked,
-        coalesce(sum(replied), 0) AS replied, coalesce(sum(positive_replies), 0) AS positive_replies,
+        coalesce(sum(replied), 0) AS replied,
+        coalesce(sum(positive_replies), 0) AS positive_replies,
         coalesce(sum(bounced), 0) AS bounced
     FROM campaign_daily_rollup
     GROUP BY campaign_key, date_trunc('month', event_date::timestamp)::date
@@ -529,7 +536,8 @@ ORDER BY first_offset;
 
 -- name: events_of_batches
 SELECT
-    campaigns.campaign_id, event.event_id, event.occurred_at, event.event_type::text, event.event_count
+    campaigns.campaign_id, event.event_id, event.occurred_at,
+    event.event_type::text AS event_type, event.event_count
 FROM campaign_events AS event
 INNER JOIN campaigns USING (campaign_key)
 WHERE

@@ -326,13 +326,12 @@ class EventStore:
         """Straight into the leaf; where a row is there already, through the staging table."""
         if leaf not in self._repeating:
             stage("copy", leaf=leaf, rows=len(rows))
-            connection.execute(statement("savepoint"))
             try:
-                _copy_rows(connection, leaf, rows)
+                with connection.transaction():  # a savepoint: the locks stay
+                    _copy_rows(connection, leaf, rows)
             except pg.UniqueViolation:
-                connection.execute(statement("rollback_to_savepoint"))
+                pass
             else:
-                connection.execute(statement("release_savepoint"))
                 return
         stage("staging", leaf=leaf, rows=len(rows))
         connection.execute(statement("create_staging"))

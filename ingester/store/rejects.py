@@ -21,7 +21,7 @@ def reject_row(record: Record, headers: Headers, rejected: Rejected) -> Mapping[
     if value is not None and len(value) > VALUE_BYTES_MAX:
         kept = value[:LARGE_VALUE_KEPT_BYTES]
     return {
-        "offset": record.offset(),
+        "at_offset": record.offset(),
         "key": record.key(),
         "value": kept,
         "value_bytes": len(value or b""),

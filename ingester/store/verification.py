@@ -53,8 +53,10 @@ class LedgerRow:
 def snapshot(connection: Connection) -> Iterator["Snapshot"]:
     """One REPEATABLE READ, read-only view of everything; writers are not held up."""
     with translating("verifying"):
-        connection.execute(statement("verify_snapshot"))
+        connection.execute(statement("begin"))
         try:
+            connection.execute(statement("verify_snapshot"))
+            connection.execute(statement("verify_read_only"))
             yield Snapshot(connection)
         finally:
             if not connection.closed:

@@ -1,7 +1,7 @@
--- Writes events without Kafka, all of them or none, under the same contract, identity and ledger as
--- those that come through it (null topic, no offset row).
--- Lock order, as everywhere: floor (shared) -> campaigns, sorted -> leaves in month order, events in
--- the order of their key. Inserting through the parent keeps its leaves attached meanwhile.
+-- Writes events without Kafka, all of them or none, under the same contract, identity and ledger
+-- as those that come through it (null topic, no offset row).
+-- Lock order, as everywhere: floor (shared) -> campaigns, sorted -> leaves in month order, events
+-- in the order of their key. Inserting through the parent keeps its leaves attached meanwhile.
 -- Joins are nested loops over the primary key, so that the cost follows the events given, never
 -- those stored.
 CREATE OR REPLACE FUNCTION add_campaign_events(

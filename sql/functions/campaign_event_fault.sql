@@ -1,7 +1,7 @@
--- The event contract (ingester/event.py) once more, for events that come as jsonb: what is wrong with
--- one event, or null. A missing field goes before an unknown one, that before a bad value, as the
--- decoder reports them. jsonb has already settled what only raw text can show: of two equal keys the
--- last counts, 1e0 is the integer 1, and metadata is measured as PostgreSQL prints it.
+-- The event contract (ingester/event.py) once more, for events that come as jsonb: what is wrong
+-- with one event, or null. A missing field goes before an unknown one, that before a bad value, as
+-- the decoder reports them. jsonb has already settled what only raw text can show: of two equal
+-- keys the last counts, 1e0 is the integer 1, and metadata is measured as PostgreSQL prints it.
 CREATE OR REPLACE FUNCTION campaign_event_fault(
     event jsonb,
     first_accepted timestamptz,

@@ -1,5 +1,5 @@
--- Valid events of a JSON array as rows, with the defaults of the contract filled in. The planner puts
--- the body in the place of the call, so it may be called as often as it reads well.
+-- Valid events of a JSON array as rows, with the defaults of the contract filled in. The planner
+-- puts the body in the place of the call, so it may be called as often as it reads well.
 CREATE OR REPLACE FUNCTION campaign_event_rows(events jsonb)
 RETURNS TABLE (
     ordinal bigint,

@@ -1,6 +1,6 @@
 -- What a leaf below the retention floor holds, for the books: its events, its sums, and how many
--- events each ledger row has in it. Nobody writes such a leaf any more, so it is counted once, before
--- the locks that take it away. Null where the month has no attached leaf.
+-- events each ledger row has in it. Nobody writes such a leaf any more, so it is counted once,
+-- before the locks that take it away. Null where the month has no attached leaf.
 CREATE OR REPLACE FUNCTION campaign_events_partition_contents(month_start date)
 RETURNS jsonb
 LANGUAGE plpgsql

@@ -1,7 +1,7 @@
--- Retention: keeps the events of the current month (UTC) and of months_to_keep - 1 before it. Roll-ups
--- stay. May be killed anywhere and called again; each COMMIT leaves books that balance:
---   1. raise the floor, alone under the floor lock: from then on no batch brings an older event, and
---      having had the lock means that no batch that read the old floor is still under way;
+-- Retention: keeps the events of the current month (UTC) and of months_to_keep - 1 before it.
+-- Roll-ups stay. May be killed anywhere and called again; each COMMIT leaves books that balance:
+--   1. raise the floor, alone under the floor lock: from then on no batch brings an older event,
+--      and having had the lock means that no batch that read the old floor is still under way;
 --   2. fold what has arrived, so that the roll-ups hold everything that is about to leave;
 --   3. per month: count, then book and DETACH in one transaction, then DROP;
 --   4. a leaf that an earlier call detached and did not get to drop is found by its booking.
@@ -94,6 +94,6 @@ BEGIN
 END
 $$;
 
-COMMENT ON PROCEDURE drop_old_campaign_events_partitions(integer) IS
+COMMENT ON PROCEDURE drop_old_campaign_events_partitions (integer) IS
 'Drops the months of events before the last months_to_keep (the current one is the first of them);'
 ' roll-ups stay. CALL it outside a transaction block.';

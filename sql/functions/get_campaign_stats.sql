@@ -3,8 +3,8 @@
 -- so that two years by month read a few rows per campaign. Hours are counted from the events.
 -- STABLE, so that every statement in it reads the caller's snapshot: roll-ups and ledger agree.
 -- SECURITY DEFINER, so that a reader needs EXECUTE and nothing else. Plans are never generic:
--- constants let the planner drop the branches that a granularity does not read. Neither jit nor parallel
--- workers: starting them takes longer than the usual answer.
+-- constants let the planner drop the branches that a granularity does not read. Neither jit nor
+-- parallel workers: starting them takes longer than the usual answer.
 -- Names are joined last, to the aggregated rows.
 CREATE OR REPLACE FUNCTION get_campaign_stats(
     campaign_ids text [],

@@ -1,10 +1,10 @@
--- Keeps the ledger small: neighbouring folded rows become one. Neighbours are of the same topic and
--- partition with offsets that meet, or rows without a topic; what is summed stays summed, and the row
--- remembers every id, as the events carry them.
+-- Keeps the ledger small: neighbouring folded rows become one. Neighbours are of the same topic
+-- and partition with offsets that meet, or rows without a topic; what is summed stays summed, and
+-- the row remembers every id, as the events carry them.
 -- Bounded twice: a row takes part until it stands for 100 batches, so none grows beyond 200 (whose
 -- ids still fit a heap row); one call reads at most 100,000 rows and removes at most 10,000.
--- Under the refresh lock, since fold and retention write these rows too; writers only add rows that
--- are not folded, and those are never touched.
+-- Under the refresh lock, since fold and retention write these rows too; writers only add rows
+-- that are not folded, and those are never touched.
 CREATE OR REPLACE FUNCTION merge_ingest_batches(folded_before timestamptz)
 RETURNS bigint
 LANGUAGE plpgsql

@@ -1,8 +1,8 @@
 -- Raises the first day whose events are kept; it never goes down. Every batch holds the floor lock
 -- shared to its end, so having it alone means that no older batch is still under way, and whoever
 -- comes next reads the new floor.
--- While this waits, new batches queue behind it: a stuck writer must not stall them all, so it gives
--- up after a second and lets the caller try again.
+-- While this waits, new batches queue behind it: a stuck writer must not stall them all, so it
+-- gives up after a second and lets the caller try again.
 CREATE OR REPLACE FUNCTION raise_retention_floor(new_floor date)
 RETURNS boolean
 LANGUAGE plpgsql

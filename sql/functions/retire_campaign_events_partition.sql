@@ -1,9 +1,9 @@
--- Takes a month that lies below the retention floor out of campaign_events, and out of the books in
--- the same transaction: ledger and month totals first, DETACH last, so that verification balances at
--- every commit. False: a lock was not to be had, nothing happened, try again.
+-- Takes a month that lies below the retention floor out of campaign_events, and out of the books
+-- in the same transaction: ledger and month totals first, DETACH last, so that verification
+-- balances at every commit. False: a lock was not to be had, nothing happened, try again.
 -- Three locks, each bounded. SHARE UPDATE EXCLUSIVE on the leaf first: it blocks no reader, and
--- waiting for it past deadlock_timeout sends autovacuum away. Then the parent, then the leaf, in the
--- order of every reader; those two are short, because everybody queues behind them.
+-- waiting for it past deadlock_timeout sends autovacuum away. Then the parent, then the leaf, in
+-- the order of every reader; those two are short, because everybody queues behind them.
 CREATE OR REPLACE FUNCTION retire_campaign_events_partition(month_start date, contents jsonb)
 RETURNS boolean
 LANGUAGE plpgsql

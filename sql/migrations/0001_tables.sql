@@ -29,7 +29,7 @@ COMMENT ON TABLE campaign_events IS
 COMMENT ON COLUMN campaign_events.batch_id IS
     'The ledger row (ingest_batches) that names the topic, partition and offset range it came from.';
 
--- The refresher reads new events by batch; batches grow with the heap, so a BRIN of a few pages does.
+-- The refresher reads new events by batch; batches grow with the heap, so a small BRIN does.
 CREATE INDEX campaign_events_batch_id ON campaign_events USING brin (batch_id)
     WITH (pages_per_range = 16);
 

@@ -45,6 +45,10 @@ class Ingester:
         }
         self.processes: list[Running] = []
 
+    def use(self, topic: str) -> None:
+        """Use another topic from now on."""
+        self.topic = self.settings["KAFKA_TOPIC"] = topic
+
     def start(self, *arguments: str, **settings: str) -> Running:
         """Start a command, as in `start("run", "--workers", "2", INGESTER_BATCH_ROWS_MAX="1")`."""
         inherited = {

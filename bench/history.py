@@ -1,0 +1,90 @@
+"""A database with a past: events, ledger, offsets and roll-ups as a long life would have left them.
+
+Made by SQL, month by month, in the order in which the ingester would have written: batch after
+batch, each sorted, so that the heap, the BRIN on batch_id and the primary key look as they do in
+life. All campaigns send all the time, which is hard on the refresher: the roll-ups are as large,
+and a day touches as many of their rows, as can be.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from bench.database import Database
+from ingester.maintenance import months_from
+from ingester.settings import Settings
+from ingester.store.refreshing import RefreshStore
+
+TOPIC: Final = "bench"
+UNTIL: Final = datetime(2026, 6, 21, tzinfo=UTC)
+"""Where history ends and new events begin; late in a month, so that its leaf is large."""
+MONTHS: Final = 24
+CAMPAIGNS: Final = 3000
+"""As many as the legacy system has."""
+_BATCH_ROWS: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """So many events, evenly over the months before `UNTIL`."""
+
+    events: int
+
+    @property
+    def since(self) -> datetime:
+        """The first moment."""
+        return datetime(UNTIL.year - MONTHS // 12, UNTIL.month, 1, tzinfo=UTC)
+
+    @property
+    def months(self) -> list[date]:
+        """All months that it touches."""
+        return months_from(self.since.date(), MONTHS)
+
+    def write(self, database: Database) -> None:
+        """Fill an empty migrated database; autovacuum keeps off its tables."""
+        database.run("seed_random")
+        database.run("history_campaigns", campaigns=CAMPAIGNS)
+        for month in self.months:
+            self._write_month(database, month)
+        for name in ("history_ledger", "history_offsets"):
+            database.run(name, **({"topic": TOPIC} if name == "history_ledger" else {}))
+        database.run("history_sequence")
+        for (table,) in database.rows("tables_of_the_refresh"):
+            database.run("autovacuum_off", {"table": table})
+        database.run("checkpoint")
+
+    def fold(self, settings: Settings) -> None:
+        """Fill the roll-ups, month by month as they were folded in life."""
+        store = RefreshStore(settings)
+        for month in self.months:
+            store.rebuild(month, _next(month) - timedelta(days=1))
+        store.close()
+
+    def _write_month(self, database: Database, month: date) -> None:
+        leaf = f"campaign_events_{month:%Y_%m}"
+        step = (UNTIL - self.since) / self.events
+        start = datetime(month.year, month.month, 1, tzinfo=UTC)
+        end = min(datetime.combine(_next(month), datetime.min.time(), UTC), UNTIL)
+        database.run("history_leaf", {"leaf": leaf})
+        database.run("autovacuum_off", {"table": leaf})
+        database.run(
+            "history_events",
+            {"leaf": leaf},
+            first=self._number(start),
+            last=self._number(end) - 1,
+            since=self.since,
+            step=step,
+            month_start=start,
+            batch_rows=_BATCH_ROWS,
+            campaigns=CAMPAIGNS,
+        )
+        database.attach(leaf, month, _next(month))
+
+    def _number(self, moment: datetime) -> int:
+        """How many events come before a moment."""
+        passed = (moment - self.since) * self.events
+        return -(-passed // (UNTIL - self.since))
+
+
+def _next(month: date) -> date:
+    return months_from(month, 1)[1]

@@ -1,0 +1,64 @@
+"""The named statements: each has a name of its own, and each name is used."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import ingester
+from ingester.store import statements
+from ingester.store.statements import about, sql_directory, statement
+from ingester.store.verification import CHECKS
+
+SOURCE = "\n".join(
+    path.read_text(encoding="utf-8") for path in Path(ingester.__path__[0]).rglob("*.py")
+)
+TEXT = (sql_directory() / "queries.sql").read_text(encoding="utf-8")
+NAMES = re.findall(r"^-- name: (.*)$", TEXT, flags=re.MULTILINE)
+
+
+def test_every_name_is_one_plain_word_and_stands_once() -> None:
+    assert all(re.fullmatch(r"[a-z_]+", name) for name in NAMES)
+    assert [name for name, times in Counter(NAMES).items() if times > 1] == []
+
+
+def test_nothing_but_comments_stands_before_the_first_name() -> None:
+    before = TEXT.partition("-- name:")[0]
+    assert all(not line or line.startswith("--") for line in before.splitlines())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_statement_can_be_asked_for_and_says_something(name: str) -> None:
+    text = statement(name).as_string(None)
+    code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    assert code.strip()
+    assert not text.endswith(";"), "one statement needs no end, and EXPLAIN could not take it"
+    assert "-- name:" not in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_statement_is_used(name: str) -> None:
+    assert f'"{name}"' in SOURCE or name in {f"verify_{check}" for check in CHECKS}
+
+
+def test_every_statement_that_is_used_exists() -> None:
+    used = set(re.findall(r'\b(?:statement|about)\(\s*"(\w+)"', SOURCE))
+    assert used
+    assert used <= set(NAMES)
+
+
+def test_a_name_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        statement("no_such_statement")
+
+
+def test_names_of_tables_are_quoted() -> None:
+    text = about("lock_leaf", leaf='a"; DROP TABLE b; --').as_string(None)
+    assert '"a""; DROP TABLE b; --"' in text
+
+
+def test_the_sql_files_are_where_the_package_is() -> None:
+    assert sql_directory().name == "sql"
+    assert list(sql_directory().glob("migrations/0001_*.sql"))
+    assert Path(statements.__file__).is_relative_to(sql_directory().parent)
