@@ -22,6 +22,7 @@ MONTHS: Final = 24
 CAMPAIGNS: Final = 3000
 """As many as the legacy system has."""
 _BATCH_ROWS: Final = 5000
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,8 @@ class History:
 
     def _number(self, moment: datetime) -> int:
         """How many events come before a moment."""
-        passed = (moment - self.since) * self.events
-        return -(-passed // (UNTIL - self.since))
+        passed_us, all_us = ((end - self.since) // _MICROSECOND for end in (moment, UNTIL))
+        return -(-passed_us * self.events // all_us)
 
 
 def _next(month: date) -> date:

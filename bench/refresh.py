@@ -21,6 +21,7 @@ from bench.database import Database
 from bench.history import History
 from bench.report import Spread
 from bench.servers import servers
+from ingester.logs import set_up_logs
 from ingester.settings import load_settings
 from ingester.store.refreshing import RefreshStore
 
@@ -79,6 +80,7 @@ def main(
     if quick:
         little, much, repeat = _QUICK
     where = servers()
+    set_up_logs(load_settings())
     with contextlib.ExitStack() as stack:
         pasts = [_past(stack, where.database_url, events) for events in (little, much)]
         found = conditions(pasts[0].database, where.bootstrap)

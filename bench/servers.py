@@ -45,14 +45,15 @@ def unique_name(what: str) -> str:
 def topic_of_our_own(bootstrap: str, name: str, partitions: int) -> Iterator[str]:
     """A new topic that goes when the block ends."""
     topics = Topics(bootstrap)
+    topics.create(partitions, name=name)
     try:
-        yield topics.create(partitions, name=name)
+        yield name
     finally:
-        topics.end()
+        topics.delete(name)
 
 
 def forget_group(bootstrap: str, group: str) -> None:
     """Delete a consumer group that nobody is in any more; one that is not there is no fault."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
     for future in admin.delete_consumer_groups([group]).values():
         future.exception(timeout=_ADMIN_SECONDS_MAX)

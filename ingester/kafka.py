@@ -148,13 +148,14 @@ def _made(make: Callable[[dict[str, Any]], Client], conf: dict[str, Any]) -> Cli
 _headers_as_given = operator.methodcaller("headers")
 
 
-def headers_of(message: Message) -> Headers:
+def headers_of(record: Record) -> Headers:
     """The record's headers; empty where a name cannot be decoded (the client then fails)."""
     try:
-        headers = _headers_as_given(message)
+        headers = _headers_as_given(record)
     except (UnicodeDecodeError, KafkaException, SystemError, ValueError):
-        # The client keeps the broken list and would hand it out at the next call.
-        message.set_headers([])
+        if isinstance(record, Message):
+            # It keeps the broken list, and would hand it out at the next call.
+            record.set_headers([])
         return ()
     return [(name, _as_bytes(value)) for name, value in headers or ()]
 

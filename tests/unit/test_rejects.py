@@ -16,9 +16,9 @@ REJECTED = Rejected(Reason.INVALID_JSON, "unexpected character")
 
 def test_a_reject_keeps_the_record_and_the_reason() -> None:
     row = reject_row(FakeRecord(7, b"\xff\0{", b"\0key"), [("a", b"\0\xff")], REJECTED)
-    assert (row["offset"], row["key"], row["value"]) == (7, b"\0key", b"\xff\0{")
+    assert (row["at_offset"], row["key"], row["value"]) == (7, b"\0key", b"\xff\0{")
     assert (row["value_bytes"], row["value_sha256"]) == (3, hashlib.sha256(b"\xff\0{").digest())
-    assert (row["reason_code"], row["detail"]) == ("invalid_json", "unexpected character")
+    assert (row["reason_code"], row["detail"]) == ("invalid_json", REJECTED.detail)
     assert row["headers"].obj == [["a", base64.b64encode(b"\0\xff").decode()]]
 
 

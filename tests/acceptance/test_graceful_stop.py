@@ -1,0 +1,93 @@
+"""SIGTERM ends it cleanly within ten seconds, whatever it is doing; losing its head ends it, too."""
+
+import os
+import signal
+
+import pytest
+
+from tests.acceptance.ingester import Ingester
+from tests.acceptance.process import Running, wait_for
+from tests.acceptance.publish import publish
+from tests.acceptance.traffic import mixed
+from tests.services.server_process import started_at
+from tests.session_services import ControlledPostgres
+
+RECORDS = 20_000
+SMALL = {"INGESTER_BATCH_ROWS_MAX": "500"}
+STOP_SECONDS = 10.0
+
+
+def at_work(ingester: Ingester, workers: int) -> Running:
+    """Workers with a batch open, far from the end of the topic."""
+    publish(ingester.bootstrap, ingester.topic, mixed(14, RECORDS, partitions=4))
+    running = ingester.start("run", "--workers", str(workers), **SMALL)
+    running.until("batch_stage", 30.0, stage="committed", times=2)
+    running.until("batch_stage", 30.0, stage="ledger", times=3)
+    return running
+
+
+def completed_by_the_next_run(ingester: Ingester) -> None:
+    """What was left is read, and nothing twice."""
+    ingester.catch_up()
+    verdict = ingester.verdict()
+    assert verdict.ok, verdict.differences
+    assert verdict.records == RECORDS
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigterm_ends_it_with_the_open_batch_written_or_rolled_back(
+    ingester: Ingester, workers: int
+) -> None:
+    running = at_work(ingester, workers)
+
+    running.signal(signal.SIGTERM)
+
+    assert running.wait(STOP_SECONDS) == 0, running.tail()
+    assert running.log.named("group_left_late") == []
+    completed_by_the_next_run(ingester)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigterm_ends_it_while_the_database_is_down(
+    own_ingester: Ingester, own_postgres: ControlledPostgres, workers: int
+) -> None:
+    running = at_work(own_ingester, workers)
+    try:
+        own_postgres.stop()
+        running.until("retrying", 30.0)
+
+        running.signal(signal.SIGTERM)
+
+        assert running.wait(STOP_SECONDS) == 0, running.tail()
+    finally:
+        own_postgres.start()
+    completed_by_the_next_run(own_ingester)
+
+
+def test_workers_whose_supervisor_was_killed_stop_by_themselves(ingester: Ingester) -> None:
+    running = at_work(ingester, workers=2)
+    workers = {line["pid"]: started_at(line["pid"]) for line in running.log.named("worker_started")}
+    assert len(workers) == 2
+
+    running.kill()
+
+    wait_for(
+        lambda: not any(started and started_at(pid) == started for pid, started in workers.items()),
+        STOP_SECONDS,
+        lambda: f"still there: {workers}\n{running.tail()}",
+    )
+    completed_by_the_next_run(ingester)
+
+
+def test_a_worker_that_was_killed_is_started_again(ingester: Ingester) -> None:
+    running = at_work(ingester, workers=2)
+    victim = running.log.named("worker_spawned")[0]
+
+    os.kill(victim["pid"], signal.SIGKILL)
+
+    again = running.until("worker_spawned", STOP_SECONDS, times=3)
+    assert again["worker"] == victim["worker"]
+    running.until("worker_started", STOP_SECONDS, pid=again["pid"])
+    running.signal(signal.SIGTERM)
+    assert running.wait(STOP_SECONDS) == 0
+    completed_by_the_next_run(ingester)

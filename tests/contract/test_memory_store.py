@@ -1,0 +1,12 @@
+"""The fake store keeps the promises of the real one."""
+
+import pytest
+
+from tests.contract.memory_store import MemoryDatabase
+from tests.contract.store_suite import StoreSuite
+
+
+class TestMemoryStore(StoreSuite):
+    @pytest.fixture
+    def backend(self) -> MemoryDatabase:
+        return MemoryDatabase()

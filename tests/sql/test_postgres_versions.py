@@ -1,0 +1,118 @@
+"""The whole schema and the write path on every major version that is promised."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import orjson
+import pytest
+
+from ingester.batch import Slice, Topic
+from ingester.decoder import EPOCH, Window, decode
+from ingester.settings import load_settings
+from ingester.store.connection import connect
+from ingester.store.events import EventStore
+from ingester.store.migrator import migrate
+from ingester.store.reading import campaign_stats
+from ingester.store.refreshing import RefreshStore
+from ingester.store.verification import CHECKS, snapshot
+from tests.services.errors import ServiceError
+from tests.services.postgres import LocalPostgres
+
+# The newest of each major version as Maven Central had them; the default of pom.xml is 18.
+VERSIONS = ("15.19.0", "16.15.0", "17.11.0", "18.6.0")
+TOPIC = Topic("versions", "topic-id", "cluster-id")
+
+
+class Published:
+    """A record of a topic that exists only here."""
+
+    def __init__(self, offset: int, value: bytes) -> None:
+        self._offset = offset
+        self._value = value
+
+    def offset(self) -> int:
+        return self._offset
+
+    def key(self) -> bytes | None:
+        return None
+
+    def value(self) -> bytes | None:
+        return self._value
+
+    def leader_epoch(self) -> int | None:
+        return 0
+
+    def headers(self) -> list[tuple[str, str | bytes | None]] | None:
+        return None
+
+
+def published(offset: int, occurred_at: datetime) -> Published:
+    event = {
+        "event_id": str(uuid4()),
+        "campaign_id": f"campaign {offset % 3}",
+        "event_type": "opened",
+        "occurred_at": occurred_at.isoformat(),
+        "metadata": {"n": offset},
+    }
+    return Published(offset, orjson.dumps(event))
+
+
+def sliced(records: list[Published], start: int) -> Slice:
+    now = datetime.now(UTC)
+    window = Window.around(now, timedelta(days=3653), timedelta(days=1), EPOCH)
+    values = [record.value() for record in records]
+    return Slice(
+        partition=0,
+        start=start,
+        end=start + len(records),
+        records=list(records),
+        outcomes=decode(values, lambda _: (), window),
+    )
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_everything_works_on(version: str, tmp_path: Path) -> None:
+    server = LocalPostgres(tmp_path, version=version)
+    try:
+        server.start()
+    except ServiceError as error:
+        pytest.skip(f"PostgreSQL {version} cannot be had here: {error}")
+    try:
+        exercise(server.url)
+    finally:
+        server.stop("immediate")
+
+
+def exercise(url: str) -> None:
+    settings = load_settings(database_url=url)
+    now = datetime.now(UTC)
+    with connect(settings, "ingester-versions") as connection:
+        assert migrate(connection).applied
+        assert not migrate(connection).applied
+        store = EventStore(settings, "versions", lambda _: ())
+        refresher = RefreshStore(settings)
+        try:
+            assert store.positions(TOPIC, {0: 0}) == {0: 0}
+            old = [published(offset, now - timedelta(days=3 * offset)) for offset in range(60)]
+            first = store.write(TOPIC, [sliced(old, 0)])
+            assert (first.inserted, first.duplicates, first.rejected) == (60, 0, 0)
+            # Again under new offsets, with one that is new and one that is none.
+            again = [Published(60 + n, record.value() or b"") for n, record in enumerate(old)]
+            again += [published(120, now), Published(121, b"{")]
+            second = store.write(TOPIC, [sliced(again, 60)])
+            assert (second.inserted, second.duplicates, second.rejected) == (1, 60, 1)
+            assert refresher.fold(100) == (2, 61)
+            refresher.summarize()
+            assert refresher.rebuild(date(2020, 1, 1), now.date())["changed"] == 0
+            refresher.drop_old_leaves(2)
+            refresher.merge_ledger(0)
+        finally:
+            store.close()
+            refresher.close()
+        rows = campaign_stats(connection, None, date(2020, 1, 1), now.date(), "month")
+        assert sum(row["opened"] for row in rows) == 61
+        with snapshot(connection) as frozen:
+            assert {name: frozen.check(name) for name in CHECKS} == dict.fromkeys(CHECKS, [])
+            assert frozen.counts()["dropped"] > 0
