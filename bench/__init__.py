@@ -1,8 +1,8 @@
-"""What is measured against what; `README.md` says how to read the results.
+r"""What is measured against what; `README.md` says how to read the results.
 
 Each bench is a command, prints a table and writes .local/bench/<name>-<time>.json:
 
-    ingest        one worker against `psql \\copy` of the same rows
+    ingest        one worker against `psql \copy` of the same rows
     refresh       folding 10,000 new events, with little and with much history
     primary_key   the possible orders of the primary key of campaign_events
 

@@ -1,11 +1,12 @@
-"""New events, through the real write path: EventStore writes them as it writes what Kafka brings."""
+"""New events, through the real write path: EventStore writes them as if Kafka had brought them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from bench.history import CAMPAIGNS, TOPIC, UNTIL, History
+from bench.history import TOPIC, UNTIL, History
+from bench.traffic import CAMPAIGNS
 from ingester.batch import Record, Slice, Topic
 from ingester.decoder import Event, microseconds
 from ingester.settings import Settings
@@ -81,6 +82,5 @@ class Arrivals:
         if random.random() < late_share:
             moment -= random.random() * (UNTIL - self._history.since)
         campaign = f"campaign-{1 + random.randrange(CAMPAIGNS):06}"
-        return (
-            campaign, random.randbytes(16), microseconds(moment), random.choice(_TYPES), 1, None, None,
-        )  # fmt: skip
+        event_id, type_code = random.randbytes(16), random.choice(_TYPES)
+        return campaign, event_id, microseconds(moment), type_code, 1, None, None

@@ -53,5 +53,6 @@ def _stat(pid: int | None) -> _Stat | None:
     except OSError:
         return None
     fields = tail.split()
-    user, system, children_user, children_system = map(int, fields[11:15])
-    return _Stat(head.partition("(")[2], int(fields[1]), user + system, children_user + children_system)
+    own = int(fields[11]) + int(fields[12])  # user and system
+    of_ended_children = int(fields[13]) + int(fields[14])
+    return _Stat(head.partition("(")[2], int(fields[1]), own, of_ended_children)

@@ -3,8 +3,9 @@
 The only module of the benches that imports psycopg, but for the names of tables in `statements`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +20,9 @@ from ingester.store.migrator import migrate
 from ingester.store.statements import about
 
 Row = tuple[Any, ...]
+
+_BACKEND_WAL_SINCE = 180_000
+"""The first server version that counts WAL by connection."""
 
 
 class Database:
@@ -58,7 +62,7 @@ class Database:
         """The rows of a named statement."""
         return self._connection.execute(statement(name), parameters or None).fetchall()
 
-    def value(self, name: str, **parameters: object) -> Any:
+    def value(self, name: str, **parameters: object) -> Any:  # noqa: ANN401 - as the statement
         """The only value of a named statement."""
         ((value,),) = self.rows(name, **parameters)
         return value
@@ -69,9 +73,17 @@ class Database:
         (row,) = cursor.fetchall()
         return dict(zip((column.name for column in cursor.description or ()), row, strict=True))
 
-    def run(self, name: str, identifiers: dict[str, str] | None = None, **parameters: object) -> None:
-        """Run a named statement for its effect."""
-        self._connection.execute(statement(name, **identifiers or {}), parameters or None)
+    def run(self, name: str, about: Mapping[str, str] | None = None, **parameters: object) -> None:
+        """Run a named statement for its effect; `about` names tables and columns in it."""
+        self._connection.execute(statement(name, **about or {}), parameters or None)
+
+    @property
+    def wal_bytes(self) -> int:
+        """WAL written so far, by this connection or, before PostgreSQL 18, by the whole server."""
+        if self._connection.info.server_version < _BACKEND_WAL_SINCE:
+            return int(self.value("wal_position"))
+        self.rows("flush_statistics")
+        return int(self.value("backend_wal_bytes"))
 
     def attach(self, leaf: str, month_start: date, month_end: date) -> None:
         """Make a full table a leaf; bounds of a partition are no parameters, but literals."""
@@ -80,6 +92,16 @@ class Database:
             "month_end": sql.Literal(f"{month_end} 00:00:00+00"),
         }
         self._connection.execute(statement("attach_leaf", leaf=leaf, **bounds))
+
+    def dump(self, file: Path) -> None:
+        """Write all events as text, in the order they lie in the table: batch after batch."""
+        self.run("dump_in_order")
+        with (
+            self._connection.cursor().copy(statement("dump_events")) as copy,
+            file.open("wb") as out,
+        ):
+            for block in copy:
+                out.write(block)
 
     def copy(self, leaf_rows: Sequence[tuple[str, Sequence[bytes]]]) -> None:
         """COPY encoded rows into their leaves as the writer does, in one transaction."""

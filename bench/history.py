@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from bench.database import Database
+from bench.traffic import CAMPAIGNS
 from ingester.maintenance import months_from
 from ingester.settings import Settings
 from ingester.store.refreshing import RefreshStore
@@ -19,8 +20,6 @@ TOPIC: Final = "bench"
 UNTIL: Final = datetime(2026, 6, 21, tzinfo=UTC)
 """Where history ends and new events begin; late in a month, so that its leaf is large."""
 MONTHS: Final = 24
-CAMPAIGNS: Final = 3000
-"""As many as the legacy system has."""
 _BATCH_ROWS: Final = 5000
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -47,8 +46,8 @@ class History:
         database.run("history_campaigns", campaigns=CAMPAIGNS)
         for month in self.months:
             self._write_month(database, month)
-        for name in ("history_ledger", "history_offsets"):
-            database.run(name, **({"topic": TOPIC} if name == "history_ledger" else {}))
+        database.run("history_ledger", topic=TOPIC)
+        database.run("history_offsets")
         database.run("history_sequence")
         for (table,) in database.rows("tables_of_the_refresh"):
             database.run("autovacuum_off", {"table": table})

@@ -1,4 +1,4 @@
-"""`python -m bench.ingest`: events of a full topic to committed rows, against `psql \\copy` text.
+r"""`python -m bench.ingest`: events of a full topic to committed rows, against `psql \copy`.
 
 One worker, and psql with a text file of the same rows, take turns (A B A B …) on the same server,
 each into a fresh migrated database with the same partitioned table, the same indexes and the same
@@ -26,6 +26,11 @@ from bench.worker import WorkerRun, run_worker
 
 PARTITIONS = 4
 REPEATING_SHARE = 0.01
+SECONDS_ARE = {
+    "worker": "from the log's partitions_started to its last committed, that is, from the start of "
+    "consuming to the answer to the last COMMIT (whole process: from its start to its exit)",
+    "psql": "the COPY with its COMMIT, as \\timing tells it",
+}
 _QUICK = (100_000, 3)
 
 
@@ -47,7 +52,8 @@ def main(
     events: Annotated[int, typer.Option(min=1000, help="Events of the topic.")] = 1_000_000,
     repeat: Annotated[int, typer.Option(min=1, help="Runs of each side.")] = 5,
     quick: Annotated[
-        bool, typer.Option("--quick", help="100,000 events, 3 runs: to try the bench, not to quote.")
+        bool,
+        typer.Option("--quick", help="100,000 events, 3 runs: to try the bench, not to quote."),
     ] = False,
 ) -> None:
     """One worker against psql's text copy of the same rows, side by side."""
@@ -75,12 +81,11 @@ def main(
             report.say(f"{number} of {repeat}: {shown}")
     found["versions"]["psql"] = psql.version()
     _show(sides)
-    report.write("ingest", found, {"tables": tables, "published": unique.published} | _results(sides))
+    about = {"tables": tables, "published": unique.published, "seconds_are": SECONDS_ARE}
+    report.write("ingest", found, about | _results(sides))
 
 
-def _published(
-    stack: contextlib.ExitStack, where: Servers, events: int, share: float
-) -> Traffic:
+def _published(stack: contextlib.ExitStack, where: Servers, events: int, share: float) -> Traffic:
     name = unique_name("events")
     topic = stack.enter_context(topic_of_our_own(where.bootstrap, name, PARTITIONS))
     report.say(f"publishing {events:,} records, {share:.0%} of them repeated")
@@ -106,7 +111,7 @@ def _first_ingest(
     with _fresh(where, traffic) as database:
         found = conditions(database, where.bootstrap)
         run_worker(database.url, where.bootstrap, traffic.topic, group)
-        psql.dump(database.url, file)
+        database.dump(file)
         return found, contents(database)
 
 
@@ -121,8 +126,9 @@ def _take_turn(side: Contender, where: Servers, traffic: Traffic) -> None:
             if first is not None and last is not None:
                 values.append(last - first)
         rows = database.value("count_events")
-        if rows != traffic.expected["inserted"]:
-            raise RuntimeError(f"{side.name}: {rows} rows instead of {traffic.expected['inserted']}")
+        expected = traffic.expected["inserted"]
+        if rows != expected:
+            raise RuntimeError(f"{side.name}: {rows} rows instead of {expected}")
 
 
 @contextlib.contextmanager

@@ -6,12 +6,8 @@ and what a question about one campaign reads: one day, and ninety. Bytes and blo
 the machine; seconds do.
 """
 
-import contextlib
-import itertools
-import statistics
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from random import Random
 from time import perf_counter
 from typing import Annotated, Any, Final
@@ -21,52 +17,30 @@ import typer
 from bench import report
 from bench.conditions import conditions, contents
 from bench.database import Database
+from bench.key_order import DAYS, KeyOrder, simulated_batches
 from bench.report import Spread
 from bench.servers import servers
-from bench.traffic import CAMPAIGNS, UNTIL
-from ingester.binary_copy import encode, months_of
-from ingester.decoder import EPOCH, Event, Window, decode
-from ingester.settings import load_settings
-from ingester.simulation.plan import Plan
-from ingester.simulation.stream import records
+from bench.traffic import UNTIL
 
-DAYS: Final = 100
-"""Of history, so that ninety days of a campaign can be asked for."""
+_ORDERS: Final = (
+    KeyOrder(("occurred_at", "campaign_key", "event_id")),
+    KeyOrder(("campaign_key", "occurred_at", "event_id")),
+    KeyOrder(("event_id", "occurred_at", "campaign_key")),
+)
 _QUESTIONS: Final = 100
 _QUICK: Final = (100_000, 1)
 
-Batch = list[tuple[str, list[bytes]]]
-"""A transaction: for each leaf its encoded rows, in the order of the primary key."""
-
 
 @dataclass(slots=True)
-class Order:
-    """One order of the key, and what was measured; `key` cuts it out of an encoded row."""
+class Cost:
+    """What one order of the key cost, by what was measured."""
 
-    columns: tuple[str, str, str]
-    key: Callable[[bytes], bytes]
-    copy_seconds: list[float] = field(default_factory=list)
-    wal_bytes: list[float] = field(default_factory=list)
-    key_bytes: list[float] = field(default_factory=list)
-    answers: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    order: KeyOrder
+    measured: dict[str, list[float]] = field(default_factory=dict)
 
-
-# The fields of the key within an encoded row: see ingester.binary_copy.
-_TIME, _CAMPAIGN, _ID = slice(6, 14), slice(18, 22), slice(26, 42)
-
-
-def _orders() -> list[Order]:
-    return [
-        Order(("occurred_at", "campaign_key", "event_id"), lambda row: row[:42]),
-        Order(
-            ("campaign_key", "occurred_at", "event_id"),
-            lambda row: row[_CAMPAIGN] + row[_TIME] + row[_ID],
-        ),
-        Order(
-            ("event_id", "occurred_at", "campaign_key"),
-            lambda row: row[_ID] + row[_TIME] + row[_CAMPAIGN],
-        ),
-    ]
+    def add(self, what: str, value: float) -> None:
+        """Note one measurement."""
+        self.measured.setdefault(what, []).append(value)
 
 
 def main(
@@ -80,86 +54,77 @@ def main(
         events, repeat = _QUICK
     where = servers()
     report.say(f"making {events:,} events")
-    batches = _batches(events)
-    orders = _orders()
+    batches, campaigns = simulated_batches(events)
+    costs = [Cost(order) for order in _ORDERS]
     found: dict[str, Any] = {}
     tables: dict[str, Any] = {}
-    for number, order in itertools.product(range(1, repeat + 1), orders):
-        with _database(where.database_url, order, batches) as database:
-            found = found or conditions(database, where.bootstrap)
-            _load(database, order, batches)
-            _ask(database, order)
-            tables[", ".join(order.columns)] = contents(database)
-        report.say(f"{number} of {repeat}: {', '.join(order.columns)}")
-    _show(orders)
-    results = {", ".join(order.columns): _figures(order) for order in orders}
+    for number in range(1, repeat + 1):
+        for cost in costs:
+            with cost.order.database(where.database_url, batches) as database:
+                found = found or conditions(database, where.bootstrap)
+                _load(database, cost, batches)
+                tables[str(cost.order)] = contents(database)
+                _ask(database, cost, campaigns)
+            report.say(f"{number} of {repeat}: {cost.order}")
+    results = {str(cost.order): _spreads(cost) for cost in costs}
+    _show(results)
     report.write("primary_key", found, {"tables": tables, "orders": _as_json(results)})
 
 
-def _batches(events: int) -> list[list[bytes]]:
-    """Simulated events as the writer encodes them, in batches of its size, sorted by time."""
-    until = datetime.fromisoformat(UNTIL)
-    unix_us = int(until.timestamp()) * 1_000_000
-    plan = Plan(events, 0.0, 0.0, CAMPAIGNS, DAYS, unix_us, seed=1)
-    window = Window.around(until, timedelta(days=DAYS + 1), timedelta(days=1), EPOCH)
-    stream, keys, batches = records(plan), dict[str, int](), list[list[bytes]]()
-    while values := [r.value for r in itertools.islice(stream, load_settings().ingester_batch_rows_max)]:
-        # The few CloudEvents need their headers, which are not asked for here: left out.
-        outcomes = [o for o in decode(values, lambda _: (), window) if type(o) is tuple]
-        for campaign_id in sorted({event[0] for event in outcomes} - keys.keys()):
-            keys[campaign_id] = len(keys) + 1
-        batches.append(sorted(encode(outcomes, keys, batch_id=len(batches) + 1)))
-    return batches
-
-
-@contextlib.contextmanager
-def _database(server_url: str, order: Order, batches: Sequence[list[bytes]]) -> Iterator[Database]:
-    with Database(server_url, "primary_key") as database:
-        database.run("drop_primary_key")
-        first, second, third = order.columns
-        database.run("add_primary_key", {"first": first, "second": second, "third": third})
-        for month in sorted({month for batch in batches for month, _ in months_of(batch)}):
-            database.run("create_leaf", month=month)
-        database.run("checkpoint")
-        yield database
-
-
-def _sorted(batch: list[bytes], order: Order) -> Batch:
-    return [
-        (f"campaign_events_{month:%Y_%m}", sorted(rows, key=order.key))
-        for month, rows in months_of(batch)
-    ]
-
-
-def _load(database: Database, order: Order, batches: Sequence[list[bytes]]) -> None:
+def _load(database: Database, cost: Cost, batches: list[list[bytes]]) -> None:
     seconds = 0.0
-    wal_before = database.value("wal_position")
+    wal_before = database.wal_bytes
     for batch in batches:
-        ready = _sorted(batch, order)
+        leaf_rows = cost.order.sorted_by_leaf(batch)
         began = perf_counter()
-        database.copy(ready)
+        database.copy(leaf_rows)
         seconds += perf_counter() - began
-    order.copy_seconds.append(seconds)
-    order.wal_bytes.append(database.value("wal_position") - wal_before)
-    order.key_bytes.append(database.value("primary_key_bytes"))
+    cost.add("COPY, seconds", seconds)
+    cost.add("WAL, MiB", (database.wal_bytes - wal_before) / 2**20)
+    cost.add("primary key, MiB", database.value("primary_key_bytes") / 2**20)
 
 
-def _ask(database: Database, order: Order) -> None:
+def _ask(database: Database, cost: Cost, campaigns: int) -> None:
     """Ask about some campaigns; the plan tells the time and how many blocks were looked at."""
     database.run("vacuum", {"table": "campaign_events"})
     until = datetime.fromisoformat(UNTIL)
     random = Random(1)  # noqa: S311 - the same questions for every order
     for days in (1, 90):
-        kept = order.answers.setdefault(f"{days} days", {"ms": [], "blocks": []})
         for _ in range(_QUESTIONS):
             end = until - timedelta(days=random.randrange(DAYS - days + 1))
-            ((((plan,),),)) = database.rows(
+            (explained,) = database.value(
                 "campaign_days",
-                campaign_key=1 + random.randrange(CAMPAIGNS),
+                campaign_key=1 + random.randrange(campaigns),
                 since=end - timedelta(days=days),
                 until=end,
             )
-            kept["ms"].append(plan[0]["Execution Time"])
-            kept["blocks"].append(
-                plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
-            )
+            plan = explained["Plan"]
+            cost.add(f"{days} days of a campaign, ms", explained["Execution Time"])
+            blocks = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+            cost.add(f"{days} days of a campaign, blocks", blocks)
+
+
+def _spreads(cost: Cost) -> dict[str, Spread]:
+    return {what: Spread.of(values) for what, values in cost.measured.items()}
+
+
+def _show(results: dict[str, dict[str, Spread]]) -> None:
+    for order, spreads in results.items():
+        report.table(
+            f"PRIMARY KEY ({order})",
+            ("", "median", "min", "max"),
+            ((what, *spread.shown(2)) for what, spread in spreads.items()),
+        )
+
+
+def _as_json(results: dict[str, dict[str, Spread]]) -> dict[str, Any]:
+    return {
+        order: {what: spread.as_json() for what, spread in spreads.items()}
+        for order, spreads in results.items()
+    }
+
+
+if __name__ == "__main__":
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

@@ -1,6 +1,6 @@
-"""The yardstick: `psql \\copy` of a text file, PostgreSQL's own client and its own bulk load.
+r"""The yardstick: `psql \copy` of a text file, PostgreSQL's own client and its own bulk load.
 
-What is timed is the COPY with its COMMIT, as psql's \\timing tells it: neither psql's start nor its
+What is timed is the COPY with its COMMIT, as psql's \timing tells it: neither psql's start nor its
 login, so that the comparison is hard on us. The file has been read once before, so that it comes
 from memory, as Kafka's log does.
 """
@@ -9,9 +9,9 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+from bench import report
 from ingester.binary_copy import COLUMNS
 
 _COLUMNS = ", ".join(COLUMNS)
@@ -20,30 +20,23 @@ _NEEDS_A_PERSON = 78  # the exit code of DESIGN.md for what somebody has to deci
 
 def find_psql() -> None:
     """See that psql is there; as root on Debian or Ubuntu, install it and say so."""
-    if shutil.which("psql"):
-        return
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        print("Missing: psql. Installing postgresql-client with apt-get.", file=sys.stderr)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", "postgresql-client"]):
-            subprocess.run(
-                ["apt-get", "-qq", *arguments],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=sys.stderr,
-                check=False,
-            )
+    if not shutil.which("psql") and os.geteuid() == 0 and shutil.which("apt-get"):
+        report.say("Missing: psql. Installing postgresql-client with apt-get.")
+        _apt_get("update")
+        _apt_get("install", "--yes", "--no-install-recommends", "postgresql-client")
     if not shutil.which("psql"):
-        print("psql is needed: the bench compares with its \\copy. Install PostgreSQL's client.", file=sys.stderr)
-        sys.exit(_NEEDS_A_PERSON)
+        report.say("The bench compares with psql: install PostgreSQL's client.")
+        raise SystemExit(_NEEDS_A_PERSON)
 
 
-def dump(database_url: str, file: Path) -> None:
-    """Write all events as text, in the order they lie in the table, which is that of the batches."""
-    _psql(
-        database_url,
-        "SET max_parallel_workers_per_gather = 0; SET synchronize_seqscans = off;",
-        f"\\copy (SELECT {_COLUMNS} FROM campaign_events) TO '{file}'",
+def _apt_get(*arguments: str) -> None:
+    """What is still missing after a failure is told afterwards."""
+    subprocess.run(
+        ["apt-get", "-qq", *arguments],
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        check=False,
     )
 
 

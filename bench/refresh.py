@@ -1,4 +1,4 @@
-"""`python -m bench.refresh`: folding 10,000 new events must cost the same, however long the history.
+"""`python -m bench.refresh`: folding 10,000 new events costs the same, however long the history.
 
 Two databases, one with little and one with much history, take turns: new events are written through
 the real write path, then folded as `ingester refresh` folds them, then the new block ranges of the
@@ -160,7 +160,8 @@ def _show(pasts: list[Past]) -> None:
                 rows.append((f"{what}, {size}", *spread.shown(1)))
         little, much = (Spread.of(past.fold_seconds[circumstance]).median for past in pasts)
         rows.append(("fold, ratio of the medians", f"{much / little:.2f}", "", ""))
-        report.table(f"{circumstance}: ms for {EVENTS:,} events", ("", "median", "min", "max"), rows)
+        title = f"{circumstance}: ms for {EVENTS:,} events"
+        report.table(title, ("", "median", "min", "max"), rows)
 
 
 if __name__ == "__main__":

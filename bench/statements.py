@@ -13,8 +13,7 @@ _FILE = Path(__file__).with_name("statements.sql")
 def _texts() -> dict[str, str]:
     parts = re.split(r"^-- name: (\w+)\n", _FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {
-        name: text.strip().rstrip(";")
-        for name, text in zip(parts[1::2], parts[2::2], strict=True)
+        name: text.strip().rstrip(";") for name, text in zip(parts[1::2], parts[2::2], strict=True)
     }
 
 

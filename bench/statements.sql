@@ -17,6 +17,20 @@ SELECT create_campaign_events_partition(%(month)s);
 -- name: count_events
 SELECT count(*) FROM campaign_events;
 
+-- name: dump_in_order
+SELECT
+    set_config('max_parallel_workers_per_gather', '0', false),
+    set_config('synchronize_seqscans', 'off', false);
+
+-- name: dump_events
+-- The columns in the order of ingester.binary_copy.COLUMNS, for psql to copy in again.
+COPY (
+    SELECT
+        occurred_at, campaign_key, event_id, batch_id, event_count, event_type,
+        email_account_id, metadata
+    FROM campaign_events
+) TO STDOUT;
+
 -- name: ledger_totals
 SELECT
     coalesce(sum(records), 0)::bigint AS records, coalesce(sum(inserted), 0)::bigint AS inserted,
@@ -27,7 +41,15 @@ FROM ingest_batches;
 SELECT pg_backend_pid();
 
 -- name: wal_position
+-- Of the whole server: right only where nobody else writes.
 SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint;
+
+-- name: flush_statistics
+SELECT pg_stat_force_next_flush();
+
+-- name: backend_wal_bytes
+-- Of this connection alone; PostgreSQL 18 and newer.
+SELECT wal_bytes::bigint FROM pg_stat_get_backend_wal(pg_backend_pid());
 
 -- name: server_settings
 -- What decides about durability and speed, and whatever somebody has changed; no path, no address.

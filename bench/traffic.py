@@ -14,6 +14,9 @@ UNTIL = "2026-07-16T00:00:00Z"
 """End of the simulated history. Fixed, so that every run of a bench has the same bytes; its 30 days
 lie in two months, so that batches cross from leaf to leaf as they do in life."""
 
+CAMPAIGNS = 3000
+"""As many as the legacy system has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
@@ -51,7 +54,7 @@ def publish(bootstrap: str, topic: str, *, events: int, duplicates: float) -> Tr
         "events": events,
         "duplicates": duplicates,
         "invalid": 0,
-        "campaigns": 3000,  # as many as the legacy system has
+        "campaigns": CAMPAIGNS,
         "days": 30,
         "until": UNTIL,
         "seed": 1,

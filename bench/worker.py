@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -51,9 +51,7 @@ def run_worker(database_url: str, bootstrap: str, topic: str, group: str) -> Wor
     }
     command = [sys.executable, "-m", "ingester", "run", "--until-caught-up"]
     began = time.monotonic()
-    with subprocess.Popen(
-        command, env=environment, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         log = _Log(process.pid)
         log.read(process.stderr or ())
         _, status, used = os.wait4(process.pid, 0)
@@ -80,7 +78,7 @@ class _Log:
     started: datetime | None = None
     ended: datetime | None = None
     transactions: int = 0
-    writer_seconds: Counter[str] = field(default_factory=Counter)
+    writer_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """Time of the writer's thread by the stage it was in; `waiting` is for the next batch."""
     last_lines: list[str] = field(default_factory=list)
     _cpu_at_start: float | None = None
@@ -102,7 +100,8 @@ class _Log:
                 entry = json.loads(line)
             except ValueError:
                 continue  # a library's own words
-            self._take(entry["event"], entry.get("stage"), datetime.fromisoformat(entry["timestamp"]))
+            at = datetime.fromisoformat(entry["timestamp"])
+            self._take(entry["event"], entry.get("stage"), at)
 
     def _take(self, event: str, stage: str | None, at: datetime) -> None:
         if event == "partitions_started" and self.started is None:

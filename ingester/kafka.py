@@ -269,8 +269,13 @@ class Source:
             # bookkeeping than on its bytes, by records: enough for the next batch.
             "queued.max.messages.kbytes": 16 * 1024,
             "queued.min.messages": 20_000,
+            # A full queue is looked at again soon: after librdkafka's one second a fast pipeline has
+            # long run dry (15 s instead of 7 s for a million events).
+            "fetch.queue.backoff.ms": 10,
             "fetch.max.bytes": 16 * 1024 * 1024,
-            "max.partition.fetch.bytes": 4 * 1024 * 1024,
+            # Every message keeps the whole response it came in: small responses, small memory
+            # (159 MB instead of 269 MB at 4 MiB, for the same million events and CPU).
+            "max.partition.fetch.bytes": 1024 * 1024,
             "fetch.wait.max.ms": 100,
             **_membership(settings),
             **_client_conf(settings),

@@ -80,16 +80,12 @@ BEGIN
             event_count, event_type, email_account_id, metadata
         )
         SELECT
-            one.event_id, one.occurred_at, new_batch_id, one.campaign_key,
-            one.event_count, one.event_type, one.email_account_id, one.metadata
-        FROM (
-            SELECT DISTINCT ON (given.occurred_at, known.campaign_key, given.event_id)
-                given.*, known.campaign_key
-            FROM campaign_event_rows(events) AS given
-            INNER JOIN campaigns AS known ON given.campaign_id = known.campaign_id
-            ORDER BY given.occurred_at, known.campaign_key, given.event_id, given.ordinal
-        ) AS one
-        ORDER BY one.occurred_at, one.campaign_key, one.event_id
+            given.event_id, given.occurred_at, new_batch_id, known.campaign_key,
+            given.event_count, given.event_type, given.email_account_id, given.metadata
+        FROM campaign_event_rows(events) AS given
+        INNER JOIN campaigns AS known ON given.campaign_id = known.campaign_id
+        -- Of several with one identity the first stays.
+        ORDER BY given.occurred_at, known.campaign_key, given.event_id, given.ordinal
         ON CONFLICT DO NOTHING
         RETURNING stored.occurred_at
     )

@@ -195,9 +195,7 @@ def main(given: Sequence[str] | None = None) -> int:
     arguments = _arguments(given)
     services = SessionServices(Choice.made())
     databases, topics = Databases(services.url), Topics(services.bootstrap)
-    # The broker turns whatever codec the publisher took into one that Python itself can read.
-    topic = topics.create(partitions=arguments.partitions, compression_type="gzip")
-    database = databases.migrated()
+    database, topic = databases.migrated(), topics.create(partitions=arguments.partitions)
     directory = Path(tempfile.mkdtemp(prefix="ingester-kills-"))
     ingester = Ingester(
         directory,

@@ -12,7 +12,7 @@ from tests.acceptance.traffic import mixed
 from tests.services.server_process import started_at
 from tests.session_services import ControlledPostgres
 
-RECORDS = 20_000
+RECORDS = 10_000
 SMALL = {"INGESTER_BATCH_ROWS_MAX": "500"}
 STOP_SECONDS = 10.0
 

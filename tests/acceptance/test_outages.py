@@ -9,7 +9,7 @@ from tests.acceptance.traffic import mixed
 from tests.services.postgres import LocalPostgres
 from tests.session_services import ControlledKafka, ControlledPostgres
 
-RECORDS = 40_000
+RECORDS = 16_000
 SETTINGS = {"INGESTER_BATCH_ROWS_MAX": "250"}
 RESUMED_SECONDS = 60.0
 

@@ -33,7 +33,7 @@ def test_a_stream_of_invalid_records_stops_before_they_are_written(
 def test_the_same_stream_goes_through_with_the_breaker_off(ingester: Ingester) -> None:
     publish(ingester.bootstrap, ingester.topic, mixed(12, RECORDS, repeated=0, invalid=1))
 
-    ingester.catch_up(**SETTINGS | {"INGESTER_BREAKER_RECORDS": "0"})
+    ingester.catch_up(INGESTER_BREAKER_RECORDS="0")
 
     verdict = ingester.verdict()
     assert verdict.ok, verdict.differences

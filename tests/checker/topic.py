@@ -1,5 +1,6 @@
 """Every committed record of a topic, read with kafka-python: another client than the one under test."""
 
+import time
 from dataclasses import dataclass
 
 from tests.checker.client import KafkaConsumer, TopicPartition
@@ -53,11 +54,14 @@ def read_topic(bootstrap: str, topic: str) -> dict[int, TopicPartitionLog]:
         consumer.assign(partitions)
         for part in partitions:
             consumer.seek(part, first[part])
+        silent_since, positions = time.monotonic(), [-1]
         while any(consumer.position(part) < end[part] for part in partitions):
-            before = [consumer.position(part) for part in partitions]
-            polled = consumer.poll(timeout_ms=_SILENT_SECONDS_MAX * 1000)
-            if not polled and before == [consumer.position(part) for part in partitions]:
-                raise TimeoutError(f"{topic}: nothing came for {_SILENT_SECONDS_MAX} s at {before}")
+            polled = consumer.poll(timeout_ms=500)
+            before, positions = positions, [consumer.position(part) for part in partitions]
+            if polled or positions != before:
+                silent_since = time.monotonic()
+            elif time.monotonic() - silent_since > _SILENT_SECONDS_MAX:
+                raise TimeoutError(f"{topic}: nothing came for {_SILENT_SECONDS_MAX} s at {positions}")
             for part, records in polled.items():
                 logs[part.partition].records.extend(
                     TopicRecord(each.offset, each.key, each.value, tuple(each.headers))

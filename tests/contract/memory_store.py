@@ -18,7 +18,7 @@ from ingester.batch import Slice, Topic, Written
 from ingester.decoder import EPOCH, Event, Reason, Rejected, microseconds
 from ingester.errors import CommitUnknown, NeedsAPerson, TemporaryError
 from ingester.event import EventType
-from tests.contract.stored import Counts, Identity, Stored, Told
+from tests.contract.stored import Counts, Entry, Identity, Reject, Stored, Told
 
 Fault = Literal["outage", "before", "after"]
 NOTHING: Counts = (0, 0, 0, 0, 0)
@@ -32,8 +32,8 @@ class MemoryDatabase:
     positions: dict[int, int] = field(default_factory=dict)
     totals: dict[int, Counts] = field(default_factory=dict)
     events: dict[Identity, Told] = field(default_factory=dict)
-    rejects: list[tuple[int, int, str, bytes | None]] = field(default_factory=list)
-    ledger: list[tuple[int, int, int, Counts]] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    ledger: list[Entry] = field(default_factory=list)
     floor: datetime = EPOCH
     faults: deque[Fault] = field(default_factory=deque)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -44,7 +44,13 @@ class MemoryDatabase:
 
     def stored(self) -> Stored:
         """What is stored now."""
-        return Stored(self.events, self.rejects, self.positions, self.totals, self.ledger)
+        return Stored(
+            dict(self.events),
+            list(self.rejects),
+            dict(self.positions),
+            dict(self.totals),
+            list(self.ledger),
+        )
 
     def raise_floor(self, first_day: date) -> None:
         """Let the retention floor rise."""

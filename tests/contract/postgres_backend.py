@@ -40,12 +40,12 @@ class PostgresBackend:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The answer to a query, asked outside the stores."""
         with psycopg.connect(self._url) as connection:
-            return connection.execute(sql.SQL(query)).fetchall()  # type: ignore[arg-type]
+            return connection.execute(sql.SQL(query)).fetchall()
 
     def run(self, command: str) -> None:
         """Carry out a command, outside the stores."""
         with psycopg.connect(self._url) as connection:
-            connection.execute(sql.SQL(command))  # type: ignore[arg-type]
+            connection.execute(sql.SQL(command))
 
     def stored(self) -> Stored:
         """What is stored now, of the suite's topic."""
@@ -66,7 +66,7 @@ class PostgresBackend:
         self._check_totals_per_batch()
         return Stored(
             events={(row[0], row[1], microseconds(row[2])): row[3:] for row in events},
-            rejects=rejects,  # type: ignore[arg-type]  # rows of four, as selected
+            rejects=rejects,
             positions={row[0]: row[1] for row in offsets},
             totals={row[0]: row[2:] for row in offsets},
             ledger=[(row[0], row[1], row[2], row[3:]) for row in ledger],
@@ -76,11 +76,16 @@ class PostgresBackend:
         """Every event and reject names the ledger row that counts it."""
         wrong = self.rows("""
             SELECT batch_id FROM ingest_batches AS batch
-            WHERE inserted <> (SELECT count(*) FROM campaign_events AS e WHERE e.batch_id = batch.batch_id)
-                OR rejected <> (SELECT count(*) FROM rejected_events AS r WHERE r.batch_id = batch.batch_id)
-                OR (inserted > 0 AND (min_occurred_at, max_occurred_at) IS DISTINCT FROM (
-                    SELECT min(occurred_at), max(occurred_at) FROM campaign_events AS e
-                    WHERE e.batch_id = batch.batch_id))
+            WHERE inserted <> (
+                    SELECT count(*) FROM campaign_events AS e WHERE e.batch_id = batch.batch_id)
+                OR rejected <> (
+                    SELECT count(*) FROM rejected_events AS r WHERE r.batch_id = batch.batch_id)
+                OR min_occurred_at > (
+                    SELECT min(occurred_at) FROM campaign_events AS e
+                    WHERE e.batch_id = batch.batch_id)
+                OR max_occurred_at < (
+                    SELECT max(occurred_at) FROM campaign_events AS e
+                    WHERE e.batch_id = batch.batch_id)
                 OR topic <> 'campaign-events' OR topic_id <> 'topic-id'""")
         if wrong:
             raise AssertionError(f"ledger rows that do not fit their events: {wrong} of {TOPIC}")

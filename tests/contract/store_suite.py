@@ -3,6 +3,7 @@
 The idea is getsentry/arroyo's tests/backends/mixins.py: one suite, inherited by the tests of the
 fake and of the real one, so that what is proven on the fake holds.
 """
+# ruff: noqa: D102 - a test's name is its sentence
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,6 +22,7 @@ from tests.record import event_id, value_of
 
 
 def values(*numbers: int) -> list[bytes | None]:
+    """The values of these events."""
     return [value_of(number) for number in numbers]
 
 
@@ -30,6 +32,7 @@ def written(outcome: Written) -> Counts:
 
 
 def numbers_in(stored: Stored) -> set[int]:
+    """Which of the test's events are stored."""
     known = {event_id(number): number for number in range(1_000)}
     return {known[identity[1]] for identity in stored.events}
 
@@ -224,7 +227,7 @@ class StoreSuite:
                     assert sum(partition in outcome.refused for outcome in outcomes) == workers - 1
         stored = backend.stored()
         assert numbers_in(stored) == set(range(2 * rounds))
-        assert stored.totals == {p: (rounds, rounds, 0, 0, 0) for p in (0, 1)}
+        assert stored.totals == dict.fromkeys((0, 1), (rounds, rounds, 0, 0, 0))
 
     @pytest.mark.parametrize("what", ["before", "after"])
     def test_a_commit_without_an_answer_is_settled(self, backend: Backend, what: str) -> None:

@@ -14,6 +14,10 @@ Told = tuple[str, int, str | None, object]
 """event_type, count, email_account_id, metadata as a tree."""
 Counts = tuple[int, int, int, int, int]
 """records, inserted, duplicates, conflicting, rejected."""
+Reject = tuple[int, int, str, bytes | None]
+"""partition, offset, reason code, value."""
+Entry = tuple[int, int, int, Counts]
+"""partition, first offset, next offset, counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +25,10 @@ class Stored:
     """Everything that a store keeps of a topic."""
 
     events: Mapping[Identity, Told] = field(default_factory=dict)
-    rejects: Sequence[tuple[int, int, str, bytes | None]] = ()  # partition, offset, reason, value
+    rejects: Sequence[Reject] = field(default_factory=list)
     positions: Mapping[int, int] = field(default_factory=dict)
     totals: Mapping[int, Counts] = field(default_factory=dict)
-    ledger: Sequence[tuple[int, int, int, Counts]] = ()  # partition, first, next, counts
+    ledger: Sequence[Entry] = field(default_factory=list)
 
 
 class Backend(Protocol):

@@ -9,6 +9,8 @@ from tests.contract.store_suite import StoreSuite
 
 
 class TestEventStore(StoreSuite):
+    """As it is set by default."""
+
     @pytest.fixture
     def backend(
         self, database_url: str, monkeypatch: pytest.MonkeyPatch

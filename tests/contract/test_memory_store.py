@@ -7,6 +7,8 @@ from tests.contract.store_suite import StoreSuite
 
 
 class TestMemoryStore(StoreSuite):
+    """In memory."""
+
     @pytest.fixture
     def backend(self) -> MemoryDatabase:
         return MemoryDatabase()

@@ -27,6 +27,20 @@ def test_max_batches_bounds_a_fold_and_the_oldest_go_first(history: History) -> 
     history.assert_statistics_are_true()
 
 
+def test_batches_that_commit_in_another_order_than_their_ids_are_folded_once_each(
+    history: History, database_url: str
+) -> None:
+    history.query("SELECT create_campaign_events_partition('2025-03-01')")
+    with History(database_url) as slow:
+        with slow.connection.transaction():
+            slow.ingest([Event("slow", at("2025-03-05 10:00"))], partition=1)
+            history.ingest([Event("a", at("2025-03-05 10:00"))])
+            assert history.refresh() == (1, 1)
+        history.ingest([Event("a", at("2025-03-05 11:00"))])
+        assert history.refresh() == (2, 2)
+    history.assert_statistics_are_true()
+
+
 def test_late_events_and_corrections_change_their_own_day(history: History) -> None:
     history.ingest([Event("a", at("2025-03-05 10:00"), count=5)])
     history.refresh()
