@@ -143,8 +143,8 @@ def _made(make: Callable[[dict[str, Any]], Client], conf: dict[str, Any]) -> Cli
         raise SettingsError(f"Kafka client: {error.args[0].str()}") from None
 
 
-# Called through C on purpose: where a name is not UTF-8 the client returns a list with a hole AND an
-# error. Only a call through C notices; the interpreter's specialised call would go on and crash.
+# Called through C on purpose: where a name is not UTF-8 the client returns a list with a hole AND
+# an error. Only a call through C notices; the interpreter's specialised call goes on and crashes.
 _headers_as_given = operator.methodcaller("headers")
 
 
@@ -269,8 +269,8 @@ class Source:
             # bookkeeping than on its bytes, by records: enough for the next batch.
             "queued.max.messages.kbytes": 16 * 1024,
             "queued.min.messages": 20_000,
-            # A full queue is looked at again soon: after librdkafka's one second a fast pipeline has
-            # long run dry (15 s instead of 7 s for a million events).
+            # A full queue is looked at again soon: within librdkafka's one second a fast pipeline
+            # has long run dry (15 s instead of 7 s for a million events).
             "fetch.queue.backoff.ms": 10,
             "fetch.max.bytes": 16 * 1024 * 1024,
             # Every message keeps the whole response it came in: small responses, small memory
