@@ -70,6 +70,16 @@ def months_ago(months: int) -> date:
     return date(number // 12, number % 12 + 1, 1)
 
 
+def first_of(day: date) -> date:
+    """The first day of the month."""
+    return day.replace(day=1)
+
+
+def monday_of(day: date) -> date:
+    """The first day of the ISO week."""
+    return day - timedelta(days=day.weekday())
+
+
 class History:
     """A database and what has happened in it."""
 
@@ -155,7 +165,7 @@ class History:
                 "INSERT INTO campaigns (campaign_id) VALUES (%s) ON CONFLICT DO NOTHING",
                 [campaign_id],
             )
-        for month in sorted({event.occurred_at.date().replace(day=1) for event in events}):
+        for month in sorted({first_of(event.occurred_at.date()) for event in events}):
             self.connection.execute("SELECT create_campaign_events_partition(%s)", [month])
         inserted = conflicting = 0
         for event in events:
@@ -195,7 +205,7 @@ class History:
             period = f"date_trunc('{granularity}', utc)"
             groups = "campaign_id, 2"
         return self.connection.execute(
-            f"SELECT campaign_id, {period}, {_SUMS} FROM ({_FOLDED_EVENTS}) AS event"  # noqa: S608
+            f"SELECT campaign_id, {period}, {_SUMS} FROM ({_FOLDED_EVENTS}) AS event"
             " WHERE (%(ids)s::text[] IS NULL OR campaign_id = ANY (%(ids)s))"
             " AND (%(start)s::date IS NULL OR utc::date >= %(start)s)"
             " AND (%(end)s::date IS NULL OR utc::date <= %(end)s)"
@@ -208,18 +218,18 @@ class History:
         ).fetchall()
 
     def assert_statistics_are_true(self) -> None:
-        """The roll-ups equal the events; of dropped months, what was there when they were dropped."""
+        """The roll-ups equal the events; those of dropped months, what had been there."""
         dropped = {month for (month,) in self.query("SELECT month_start FROM dropped_partitions")}
         true_days = self.query(
-            f"SELECT campaign_id, utc::date, {_SUMS}, max(occurred_at)"  # noqa: S608
+            f"SELECT campaign_id, utc::date, {_SUMS}, max(occurred_at)"
             f" FROM ({_FOLDED_EVENTS}) AS event GROUP BY 1, 2 ORDER BY 1, 2"
         )
         days = self.query("SELECT * FROM campaign_daily_stats ORDER BY campaign_id, event_date")
-        assert [row for row in days if row[1].replace(day=1) not in dropped] == true_days
+        assert [row for row in days if first_of(row[1]) not in dropped] == true_days
 
         for view, start_of in (
-            ("campaign_weekly_stats", lambda day: day - timedelta(days=day.weekday())),
-            ("campaign_monthly_stats", lambda day: day.replace(day=1)),
+            ("campaign_weekly_stats", monday_of),
+            ("campaign_monthly_stats", first_of),
         ):
             sums: dict[tuple[str, date], Row] = {}
             for campaign_id, day, *counts, last in days:
@@ -227,7 +237,7 @@ class History:
                 before = sums.get(key, (0, 0, 0, 0, 0, 0, last))
                 added = (old + new for old, new in zip(before, counts, strict=False))
                 sums[key] = (*added, max(before[6], last))
-            stored = self.query(f"SELECT * FROM {view} ORDER BY 1, 2")  # noqa: S608
+            stored = self.query(f"SELECT * FROM {view} ORDER BY 1, 2")
             assert {(row[0], row[1]): row[2:] for row in stored} == sums
 
         left = self.query(
@@ -235,7 +245,7 @@ class History:
             " FROM dropped_partitions ORDER BY 1"
         )
         for month, *counts in left:
-            of_month = [row[2:8] for row in days if row[1].replace(day=1) == month]
+            of_month = [row[2:8] for row in days if first_of(row[1]) == month]
             assert [sum(column) for column in zip(*of_month, strict=True)] == counts or (
                 not of_month and not any(counts)
             )
@@ -245,7 +255,7 @@ class History:
         unbalanced = self.query(
             "SELECT ledger.batch_id, ledger.inserted - ledger.dropped, count(event.batch_id)"
             " FROM ingest_batches AS ledger"
-            " CROSS JOIN unnest(coalesce(ledger.merged_batch_ids, ARRAY[ledger.batch_id])) AS one_id"
+            " CROSS JOIN unnest(coalesce(merged_batch_ids, ARRAY[ledger.batch_id])) AS one_id"
             " LEFT JOIN campaign_events AS event ON event.batch_id = one_id"
             " GROUP BY ledger.batch_id"
             " HAVING ledger.inserted - ledger.dropped <> count(event.batch_id)"
@@ -258,13 +268,16 @@ class History:
             "SELECT (SELECT count(*) FROM campaign_events),"
             " (SELECT coalesce(sum(events), 0) FROM dropped_partitions)"
         )
-        totals = "partition, sum(records), sum(inserted), sum(duplicates), sum(conflicting), sum(rejected)"
+        totals = (
+            "partition, sum(records), sum(inserted), sum(duplicates),"
+            " sum(conflicting), sum(rejected)"
+        )
         ledger = self.query(
-            f"SELECT {totals}, min(first_offset), max(next_offset), sum(next_offset - first_offset)"  # noqa: S608
+            f"SELECT {totals}, min(first_offset), max(next_offset), sum(next_offset - first_offset)"
             " FROM ingest_batches WHERE topic IS NOT NULL GROUP BY partition ORDER BY partition"
         )
         offsets = self.query(
-            f"SELECT {totals}, min(first_offset), max(next_offset), max(next_offset - first_offset)"  # noqa: S608
+            f"SELECT {totals}, min(first_offset), max(next_offset), max(next_offset - first_offset)"
             " FROM ingest_offsets GROUP BY partition ORDER BY partition"
         )
         assert ledger == offsets
@@ -278,8 +291,8 @@ def random_events(
     events = []
     for _ in range(count):
         day = first + timedelta(days=rng.randrange(days + 1))
-        if rng.random() < 0.3:  # noqa: PLR2004 - a share
-            edge = rng.choice([day.replace(day=1), day - timedelta(days=day.weekday())])
+        if rng.random() < 0.3:
+            edge = rng.choice([first_of(day), monday_of(day)])
             day = max(first, edge)
         moment = rng.choice(
             [
@@ -294,7 +307,7 @@ def random_events(
         )
         event = replace(event, event_id=uuid.UUID(bytes=rng.randbytes(16)))
         events.append(event)
-        if rng.random() < 0.1:  # noqa: PLR2004 - a share
+        if rng.random() < 0.1:
             # A correction that takes the whole event back: the key stays, its sum is zero.
             events.append(replace(event, event_id=replay_id(rng), count=-event.count))
     return events

@@ -252,7 +252,7 @@ def test_what_the_contract_allows_is_stored_as_the_decoder_reads_it(
 
 
 @pytest.mark.parametrize(("fault", "_told"), FAULTS, ids=lambda value: str(value)[:60])
-def test_what_is_refused_here_the_decoder_refuses_too(fault: object, _told: str) -> None:  # noqa: PT019
+def test_what_is_refused_here_the_decoder_refuses_too(fault: object, _told: str) -> None:
     now = datetime.now(UTC)
     window = Window.around(
         now, timedelta(days=3653), timedelta(days=1), datetime(2000, 1, 1, tzinfo=UTC)
@@ -322,7 +322,7 @@ def test_one_event_can_be_added_with_named_parameters(history: History) -> None:
 )
 def test_one_event_is_held_to_the_same_contract(history: History, arguments: str) -> None:
     with pytest.raises(psycopg.errors.InvalidParameterValue, match=r"^events\[0\]\."):
-        history.query(f"SELECT add_campaign_event({arguments})")  # noqa: S608 - from the list above
+        history.query(f"SELECT add_campaign_event({arguments})")
 
 
 def test_callers_at_the_same_time_lose_and_repeat_nothing(
@@ -354,8 +354,10 @@ def test_the_cost_follows_the_events_given_not_those_stored(history: History) ->
     for month in range(1, 13):
         history.query("SELECT create_campaign_events_partition(%s)", f"2024-{month:02}-01")
     history.connection.execute(
-        "INSERT INTO campaign_events (event_id, occurred_at, batch_id, campaign_key, event_count, event_type)"
-        " SELECT gen_random_uuid(), '2024-01-01Z'::timestamptz + n * interval '5 minutes', 1, 1, 1, 'sent'"
+        "INSERT INTO campaign_events"
+        " (event_id, occurred_at, batch_id, campaign_key, event_count, event_type)"
+        " SELECT gen_random_uuid(), '2024-01-01Z'::timestamptz + n * interval '5 minutes',"
+        " 1, 1, 1, 'sent'"
         " FROM generate_series(0, 99999) AS n"
     )
     again = [event(occurred_at=f"2024-{month:02}-05T10:00:00Z") for month in range(1, 13)]

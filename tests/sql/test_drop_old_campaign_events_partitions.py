@@ -1,4 +1,4 @@
-"""drop_old_campaign_events_partitions: months leave, numbers stay, books balance at every commit."""
+"""drop_old_campaign_events_partitions: months leave, numbers stay, the books always balance."""
 
 import random
 import threading
@@ -24,8 +24,8 @@ def leaves(history: History) -> list[str]:
 
 def tables(history: History) -> list[str]:
     return [name for (name,) in history.query(
-        "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relname ~ '^campaign_events_\\d'"
-        " ORDER BY 1"
+        "SELECT relname::text FROM pg_class"
+        " WHERE relkind = 'r' AND relname ~ '^campaign_events_\\d' ORDER BY 1"
     )]  # fmt: skip
 
 
@@ -54,9 +54,8 @@ def test_the_current_month_is_the_first_of_those_kept_and_rollups_stay(history: 
     assert leaves(history) == tables(history) == [leaf(2), leaf(1), leaf(0)]
     assert history.query("SELECT floor_date FROM retention_floor") == [(months_ago(2),)]
     assert history.query("SELECT * FROM campaign_daily_stats ORDER BY 1, 2") == before
-    assert [month for (month,) in history.query("SELECT month_start FROM dropped_partitions ORDER BY 1")] == [
-        months_ago(5), months_ago(4), months_ago(3),
-    ]  # fmt: skip
+    dropped = history.query("SELECT month_start FROM dropped_partitions ORDER BY 1")
+    assert dropped == [(months_ago(5),), (months_ago(4),), (months_ago(3),)]
     history.assert_statistics_are_true()
     history.assert_books_balance()
 
@@ -170,7 +169,9 @@ def test_a_batch_under_way_is_waited_for_and_the_others_are_not_stalled(
     history.assert_books_balance()
 
 
-def test_a_floor_that_is_high_enough_asks_nobody_to_wait(history: History, database_url: str) -> None:
+def test_a_floor_that_is_high_enough_asks_nobody_to_wait(
+    history: History, database_url: str
+) -> None:
     filled(history)
     history.connection.execute(DROP, [1])
     with psycopg.connect(database_url) as batch:
@@ -247,15 +248,17 @@ def test_a_table_that_only_bears_such_a_name_is_left_alone(history: History) -> 
     filled(history, months=2)
     history.refresh()
     history.connection.execute("CREATE TABLE campaign_events_2001_01 (mine integer)")
-    history.connection.execute("ALTER TABLE campaign_events DETACH PARTITION " + leaf(2))  # type: ignore[arg-type]
+    history.connection.execute("ALTER TABLE campaign_events DETACH PARTITION " + leaf(2))
     history.connection.execute(DROP, [1])
     assert tables(history) == ["campaign_events_2001_01", leaf(2), leaf(0)]
     for month in (date(2001, 1, 1), months_ago(2), months_ago(0)):
-        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="has not been retired"):
+        with pytest.raises(
+            psycopg.errors.ObjectNotInPrerequisiteState, match="has not been retired"
+        ):
             history.query("SELECT drop_retired_campaign_events_partition(%s)", month)
 
 
-# Each step of the procedure: its parameters, and what it returns as far as the procedure looks at it.
+# Each step of the procedure: its parameters, and its result as far as the procedure reads it.
 STEPS = {
     "raise_retention_floor": ("new_floor date", "boolean"),
     "refresh_campaign_stats": ("max_batches integer", "text"),
@@ -280,12 +283,12 @@ def deadly(history: History, step: str, call: int, *, afterwards: bool) -> Itera
         " PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(10); END IF;"
     )
     work = f"outcome := original_{step}({names});"
+    body = work + die if afterwards else die + work
+    body = f"$$ DECLARE outcome {result}; BEGIN {body} RETURN outcome; END $$"
     for statement in (
         "CREATE SEQUENCE calls",
         f"ALTER FUNCTION {step}({types}) RENAME TO original_{step}",
-        f"CREATE FUNCTION {step}({parameters}) RETURNS {result} LANGUAGE plpgsql AS $$"
-        f" DECLARE outcome {result}; BEGIN {work + die if afterwards else die + work}"
-        " RETURN outcome; END $$",
+        f"CREATE FUNCTION {step}({parameters}) RETURNS {result} LANGUAGE plpgsql AS {body}",
     ):
         history.connection.execute(statement.encode())
     yield

@@ -13,6 +13,11 @@ CAMPAIGNS: Final = ["alpha", "Beta", "_g", "ß-delta", "omega 1"]
 READ: Final = "SELECT * FROM get_campaign_stats(%s, %s, %s, %s)"
 
 
+def utc(text: str) -> datetime:
+    """A period_start: a time without zone, which is UTC whatever the session's zone."""
+    return datetime.fromisoformat(text)
+
+
 def stats(
     history: History,
     campaign_ids: list[str] | None,
@@ -87,13 +92,13 @@ def test_periods_start_on_the_calendar_even_when_the_range_cuts_them(history: Hi
         for granularity in GRANULARITIES
     }
     assert starts == {
-        "hour": datetime(2025, 8, 14, 13),
-        "day": datetime(2025, 8, 14),
-        "week": datetime(2025, 8, 11),
-        "month": datetime(2025, 8, 1),
-        "quarter": datetime(2025, 7, 1),
-        "year": datetime(2025, 1, 1),
-        "all": datetime(2025, 8, 13),
+        "hour": utc("2025-08-14 13:00"),
+        "day": utc("2025-08-14"),
+        "week": utc("2025-08-11"),
+        "month": utc("2025-08-01"),
+        "quarter": utc("2025-07-01"),
+        "year": utc("2025-01-01"),
+        "all": utc("2025-08-13"),
     }
 
 
@@ -102,8 +107,8 @@ def test_all_without_a_start_begins_with_each_campaigns_first_day(history: Histo
     history.refresh()
     for start in (None, "-infinity"):
         assert [row[:2] for row in stats(history, None, start, "2025-12-31", "all")] == [
-            ("a", datetime(2025, 2, 3)),
-            ("b", datetime(2025, 5, 6)),
+            ("a", utc("2025-02-03")),
+            ("b", utc("2025-05-06")),
         ]
 
 

@@ -27,7 +27,8 @@ def merge(history: History, days: int = 1) -> int:
 
 def rows(history: History) -> list[Row]:
     return history.query(
-        "SELECT partition, merged_batch_ids, records, inserted FROM ingest_batches ORDER BY batch_id"
+        "SELECT partition, merged_batch_ids, records, inserted FROM ingest_batches"
+        " ORDER BY batch_id"
     )
 
 
@@ -110,8 +111,8 @@ def test_rows_written_without_kafka_are_merged_too(history: History) -> None:
 
 def test_no_row_grows_without_bound_and_none_is_merged_for_ever(history: History) -> None:
     history.connection.execute(
-        "INSERT INTO ingest_batches (batch_id, topic, topic_id, partition, first_offset, next_offset,"
-        " records, inserted, duplicates, rejected, folded_at)"
+        "INSERT INTO ingest_batches (batch_id, topic, topic_id, partition, first_offset,"
+        " next_offset, records, inserted, duplicates, rejected, folded_at)"
         " SELECT n, 't', 'id', 0, n, n + 1, 1, 0, 1, 0, now() FROM generate_series(1, 1000) AS n"
     )
     assert merge(history) == 990
@@ -122,8 +123,8 @@ def test_no_row_grows_without_bound_and_none_is_merged_for_ever(history: History
 
 def test_one_call_does_a_bounded_amount_of_work(history: History) -> None:
     history.connection.execute(
-        "INSERT INTO ingest_batches (batch_id, topic, topic_id, partition, first_offset, next_offset,"
-        " records, inserted, duplicates, rejected, folded_at)"
+        "INSERT INTO ingest_batches (batch_id, topic, topic_id, partition, first_offset,"
+        " next_offset, records, inserted, duplicates, rejected, folded_at)"
         " SELECT n, 't', 'id', 0, n, n + 1, 1, 0, 1, 0, now() FROM generate_series(1, 25000) AS n"
     )
     removed = [merge(history) for _ in range(4)]
