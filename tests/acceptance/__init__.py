@@ -4,7 +4,8 @@
     ingester    starts such processes for one topic and one database
     traffic     records of every kind, drawn from a seed
     publish     puts them on a topic
-    kills       workers killed at known stages of a batch; also a command of its own
+    load        puts them there at a steady pace while something else is disturbed
+    killing     workers killed at known stages of a batch; `kills` is its command, for any size
     test_*      each file named after what must survive
 
 Every test ends with `tests.checker`, which reads the topic again with another client and compares

@@ -49,8 +49,8 @@ class Ingester:
         """Use another topic from now on."""
         self.topic = self.settings["KAFKA_TOPIC"] = topic
 
-    def start(self, *arguments: str, **settings: str) -> Running:
-        """Start a command, as in `start("run", "--workers", "2", INGESTER_BATCH_ROWS_MAX="1")`."""
+    def start(self, *arguments: str, settings: Mapping[str, str] | None = None) -> Running:
+        """Start a command, as in `start("run", "--workers", "2", settings={...})`."""
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -61,21 +61,26 @@ class Ingester:
         path = os.pathsep.join(filter(None, [str(_CHECKOUT), inherited.get("PYTHONPATH")]))
         running = Running(
             [sys.executable, "-m", "ingester", *arguments],
-            {**inherited, **self.settings, **settings, "PYTHONPATH": path},
+            {**inherited, **self.settings, **(settings or {}), "PYTHONPATH": path},
             log,
         )
         self.processes.append(running)
         return running
 
-    def run(self, *arguments: str, seconds: float = CATCH_UP_SECONDS, **settings: str) -> Running:
+    def run(
+        self,
+        *arguments: str,
+        seconds: float = CATCH_UP_SECONDS,
+        settings: Mapping[str, str] | None = None,
+    ) -> Running:
         """Start a command and wait for its end."""
-        running = self.start(*arguments, **settings)
+        running = self.start(*arguments, settings=settings)
         running.wait(seconds)
         return running
 
-    def catch_up(self, workers: int = 1, **settings: str) -> Running:
+    def catch_up(self, workers: int = 1, settings: Mapping[str, str] | None = None) -> Running:
         """Read the topic to its end, which must succeed."""
-        running = self.run("run", "--until-caught-up", "--workers", str(workers), **settings)
+        running = self.run("run", "--until-caught-up", "--workers", str(workers), settings=settings)
         assert running.code == 0, f"exit {running.code}:\n{running.tail()}"
         return running
 

@@ -18,7 +18,9 @@ _BURST = 200
 class Load:
     """While the block runs, about `rate` records a second go to the topic; `counts` afterwards."""
 
-    def __init__(self, bootstrap: str, topic: str, *, rate: int, seed: int, partitions: int) -> None:
+    def __init__(
+        self, bootstrap: str, topic: str, *, rate: int, seed: int, partitions: int
+    ) -> None:
         self.counts: Counter[Kind] = Counter()
         self._to = (bootstrap, topic)
         self._rate = rate

@@ -9,6 +9,8 @@ from confluent_kafka import Producer
 from tests.acceptance.traffic import Kind, Publication
 
 _FLUSH_SECONDS = 60.0
+ANY_PARTITION = -1
+"""librdkafka's RD_KAFKA_PARTITION_UA: the producer chooses."""
 
 
 def publish(
@@ -34,10 +36,11 @@ def publish(
 
 def send(producer: Producer, topic: str, record: Publication) -> None:
     """Hand one record to a producer, waiting where its queue is full."""
-    where = {} if record.partition is None else {"partition": record.partition}
+    partition = ANY_PARTITION if record.partition is None else record.partition
+    headers = list(record.headers)
     while True:
         try:
-            producer.produce(topic, record.value, record.key, headers=list(record.headers), **where)
+            producer.produce(topic, record.value, record.key, partition, headers=headers)
         except BufferError:
             producer.poll(0.1)
         else:

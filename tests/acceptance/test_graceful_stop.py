@@ -1,4 +1,4 @@
-"""SIGTERM ends it cleanly within ten seconds, whatever it is doing; losing its head ends it, too."""
+"""SIGTERM ends it cleanly within ten seconds, whatever it does; losing its head ends it, too."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ STOP_SECONDS = 10.0
 def at_work(ingester: Ingester, workers: int) -> Running:
     """Workers with a batch open, far from the end of the topic."""
     publish(ingester.bootstrap, ingester.topic, mixed(14, RECORDS, partitions=4))
-    running = ingester.start("run", "--workers", str(workers), **SMALL)
+    running = ingester.start("run", "--workers", str(workers), settings=SMALL)
     running.until("batch_stage", 30.0, stage="committed", times=2)
     running.until("batch_stage", 30.0, stage="ledger", times=3)
     return running

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.acceptance.ingester import Ingester
-from tests.acceptance.kills import kill_until_caught_up, short_session, table
+from tests.acceptance.killing import kill_until_caught_up, short_session, table
 from tests.acceptance.publish import publish
 from tests.acceptance.traffic import Kind, mixed
 

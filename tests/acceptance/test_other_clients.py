@@ -1,4 +1,4 @@
-"""Events from producers that are not ours: without a key, as CloudEvents, from Kafka's own tools."""
+"""Events from producers that are not ours: without key, as CloudEvents, from Kafka's own tools."""
 
 import json
 import subprocess
@@ -62,7 +62,7 @@ def test_events_of_kafkas_own_console_producer_land(ingester: Ingester, tmp_path
     binary_headers = ",".join(f"{name}:{value.decode()}" for name, value in BINARY)
     structured_headers = ",".join(f"{name}:{value.decode()}" for name, value in STRUCTURED)
     lines = [
-        f"\t{json.dumps(plain)}",
+        f"trace:1\t{json.dumps(plain)}",  # the tool knows no record without headers beside others
         f"{binary_headers}\t{json.dumps(binary)}",
         f"{structured_headers}\t{enveloped(structured).decode()}",
     ]

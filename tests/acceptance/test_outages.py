@@ -17,7 +17,7 @@ RESUMED_SECONDS = 60.0
 def at_work(ingester: Ingester) -> Running:
     """Two workers in the middle of the topic."""
     publish(ingester.bootstrap, ingester.topic, mixed(13, RECORDS, partitions=4))
-    running = ingester.start("run", "--until-caught-up", "--workers", "2", **SETTINGS)
+    running = ingester.start("run", "--until-caught-up", "--workers", "2", settings=SETTINGS)
     running.until("batch_stage", 30.0, stage="committed", times=10)
     return running
 

@@ -23,8 +23,10 @@ def test_two_groups_on_one_topic_refuse_each_other_and_store_everything_once(
     publish(ingester.bootstrap, ingester.topic, mixed(19, 15_000, partitions=4))
 
     # Both own every partition: each is, all the time, a consumer that lost its partitions.
-    one = ingester.start("run", "--until-caught-up", **SMALL)
-    two = ingester.start("run", "--until-caught-up", **SMALL, KAFKA_GROUP_ID="another-group")
+    one = ingester.start("run", "--until-caught-up", settings=SMALL)
+    two = ingester.start(
+        "run", "--until-caught-up", settings=SMALL | {"KAFKA_GROUP_ID": "another-group"}
+    )
 
     assert one.wait(90.0) == 0, one.tail()
     assert two.wait(90.0) == 0, two.tail()

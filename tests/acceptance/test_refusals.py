@@ -56,7 +56,7 @@ def told_in_one_line(running: Running, code: int, told: str) -> None:
 def test_it_tells_in_one_line(ingester: Ingester, name: str) -> None:
     fault = FAULTS[name]
 
-    running = ingester.run("run", *fault.arguments, seconds=SECONDS, **fault.settings)
+    running = ingester.run("run", *fault.arguments, seconds=SECONDS, settings=fault.settings)
 
     told_in_one_line(running, fault.code, fault.told)
 
@@ -66,14 +66,14 @@ def test_it_tells_of_a_refused_login(ingester: Ingester) -> None:
     server = url.netloc.rpartition("@")[2]
     stranger = url._replace(netloc=f"no_such_role:canary-secret@{server}").geturl()
 
-    running = ingester.run("run", seconds=SECONDS, DATABASE_URL=stranger)
+    running = ingester.run("run", seconds=SECONDS, settings={"DATABASE_URL": stranger})
 
     told_in_one_line(running, 77, "no_such_role")
     assert "canary-secret" not in running.stderr
 
 
 def test_it_tells_of_an_unmigrated_database(ingester: Ingester, empty_database_url: str) -> None:
-    running = ingester.run("run", seconds=SECONDS, DATABASE_URL=empty_database_url)
+    running = ingester.run("run", seconds=SECONDS, settings={"DATABASE_URL": empty_database_url})
 
     told_in_one_line(running, 78, "ingester migrate")
 
@@ -85,7 +85,7 @@ def test_it_tells_of_a_server_that_does_not_answer(ingester: Ingester, setting: 
         "DATABASE_URL": "postgresql://127.0.0.1:1/nothing",
     }
 
-    running = ingester.run("run", seconds=SECONDS, **{setting: nobody[setting]})
+    running = ingester.run("run", seconds=SECONDS, settings={setting: nobody[setting]})
 
     assert running.code == 75, running.tail()
     assert running.stderr.splitlines()[-1].startswith("error: ")

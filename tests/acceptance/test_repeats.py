@@ -47,7 +47,7 @@ def test_a_contradiction_repeated_within_one_batch_counts_each_time(ingester: In
     wrong = [contradicting(each) for each in events]
     publish(ingester.bootstrap, ingester.topic, [*wrong, *wrong])
 
-    ingester.catch_up(INGESTER_BATCH_AGE_SECONDS_MAX="1")
+    ingester.catch_up(settings={"INGESTER_BATCH_AGE_SECONDS_MAX": "1"})
 
     verdict = ingester.verdict()
     assert verdict.ok, verdict.differences

@@ -15,7 +15,7 @@ from tests.acceptance.traffic import mixed
 RECORDS = 60_000
 SESSION_SECONDS = 6
 TAKEOVER_SECONDS = 3
-# A large batch: its COPY does not fit into the socket's buffers, so the worker is stopped within it.
+# A large batch: its COPY does not fit into the socket's buffers, so the stop falls within it.
 SETTINGS = {
     "INGESTER_BATCH_ROWS_MAX": "15000",
     "INGESTER_BATCH_AGE_SECONDS_MAX": "5",

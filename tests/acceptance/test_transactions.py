@@ -39,7 +39,7 @@ def test_committed_transactions_land_once_and_aborted_ones_never(ingester: Inges
     records = list(mixed(16, SIZE * len(ends), repeated=0, invalid=0))
     in_transactions(ingester, records, ends)
 
-    ingester.catch_up(workers=2, INGESTER_BATCH_ROWS_MAX="100")
+    ingester.catch_up(workers=2, settings={"INGESTER_BATCH_ROWS_MAX": "100"})
 
     verdict = ingester.verdict()  # holds each stored offset against the end of its partition
     assert verdict.ok, verdict.differences

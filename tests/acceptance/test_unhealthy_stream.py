@@ -22,7 +22,7 @@ def test_a_stream_of_invalid_records_stops_before_they_are_written(
 ) -> None:
     publish(ingester.bootstrap, ingester.topic, mixed(12, RECORDS, repeated=0, invalid=1))
 
-    running = ingester.run("run", "--workers", str(workers), **SETTINGS)
+    running = ingester.run("run", "--until-caught-up", "--workers", str(workers), settings=SETTINGS)
 
     assert running.code == 78, running.tail()
     assert "of the last 1000 records are refused" in running.stderr
@@ -33,7 +33,7 @@ def test_a_stream_of_invalid_records_stops_before_they_are_written(
 def test_the_same_stream_goes_through_with_the_breaker_off(ingester: Ingester) -> None:
     publish(ingester.bootstrap, ingester.topic, mixed(12, RECORDS, repeated=0, invalid=1))
 
-    ingester.catch_up(INGESTER_BREAKER_RECORDS="0")
+    ingester.catch_up(settings={"INGESTER_BREAKER_RECORDS": "0"})
 
     verdict = ingester.verdict()
     assert verdict.ok, verdict.differences

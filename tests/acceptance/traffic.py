@@ -38,8 +38,9 @@ class Publication:
 
 TYPES: Final = ("sent", "opened", "clicked", "replied", "positive_reply", "bounced")
 _INVALID: Final[tuple[bytes | None, ...]] = (
-    None, b"", b"{", b"[]", b"\xff\xfe", b'{"event_id":1}', b'{"a":1,"a":2}', b"\xef\xbb\xbf{}", b"NaN",
-)  # fmt: skip
+    *(None, b"", b"{", b"[]", b"NaN", b"\xff\xfe", b"\xef\xbb\xbf{}"),
+    *(b'{"event_id":1}', b'{"a":1,"a":2}'),
+)
 
 
 def event(random: Random, **fields: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The event contract of `campaign-events`, stated a second time and on purpose without the ingester.
+"""The event contract of `campaign-events`, stated a second time, on purpose without the ingester.
 
 Slow and plain: standard library only. Returns an event or None; why something is none is the
 ingester's to say, that it is none is judged here.
@@ -44,13 +44,13 @@ class Content(NamedTuple):
     """What an event says beyond its identity; `metadata` in canonical form."""
 
     event_type: str
-    count: int
+    event_count: int
     email_account_id: str | None
     metadata: str | None
 
     def contradicts(self, other: "Content") -> bool:
         """Whether type or count differ: a repeat that tells another story."""
-        return (self.event_type, self.count) != (other.event_type, other.count)
+        return self[:2] != other[:2]
 
 
 class Event(NamedTuple):
@@ -70,7 +70,8 @@ def read_event(value: bytes | None, headers: Headers) -> Event | None:
         return None
     try:
         document = _document(value)
-        if any(
+        # No CloudEvents attribute has an underscore: with event_id on top, it is the event itself.
+        if "event_id" not in document and any(
             name.lower() == "content-type"
             and (content or b"").lower().startswith(b"application/cloudevents")
             for name, content in headers

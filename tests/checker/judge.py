@@ -16,6 +16,7 @@ from tests.checker.tables import EventRow, LedgerRow, RejectRow, Tables, read_ta
 from tests.checker.topic import TopicPartitionLog, TopicRecord, read_topic
 
 _DIFFERENCES_TOLD = 50
+_COUNTS = ("records", "inserted", "duplicates", "conflicting", "rejected")
 _MIB = 1024 * 1024
 _KEPT_OF_LARGE = 64 * 1024
 
@@ -64,26 +65,7 @@ def judge(bootstrap: str, database_url: str, topic: str) -> Verdict:
 
 def compare(logs: Mapping[int, TopicPartitionLog], tables: Tables) -> Verdict:
     """Compare what the topic holds with what the tables hold."""
-    verdict = Verdict(partitions=len(logs), batches=len(tables.ledger))
-    ledger = _Ledger(tables.ledger)
-    rows = {row.identity: row for row in tables.events}
-    if len(rows) != len(tables.events):
-        verdict.differs(f"{len(tables.events) - len(rows)} events stand twice")
-    if tables.orphans:
-        verdict.differs(f"{tables.orphans} events belong to no batch")
-    rejects = {(row.partition, row.offset): row for row in tables.rejects}
-    if len(rejects) != len(tables.rejects):
-        verdict.differs(f"{len(tables.rejects) - len(rejects)} rejects stand twice")
-    told: set[Identity] = set()
-    for partition, log in logs.items():
-        _compare_partition(partition, log, ledger, rows, rejects, told, verdict)
-    for identity in rows.keys() - told:
-        verdict.invented += 1
-        verdict.differs(f"invented: a row of {identity}, which no record tells of")
-    for where in rejects:
-        verdict.differs(f"invented: a reject at {where}, where there is no such record")
-    _compare_offsets(logs, ledger, tables, verdict)
-    return verdict
+    return _Comparison(logs, tables).made()
 
 
 class _Ledger:
@@ -109,56 +91,86 @@ class _Ledger:
         return self._by_id[row.batch_id]
 
 
-def _compare_partition(
-    partition: int,
-    log: TopicPartitionLog,
-    ledger: _Ledger,
-    rows: Mapping[Identity, EventRow],
-    rejects: dict[tuple[int, int], RejectRow],
-    told: set[Identity],
-    verdict: Verdict,
-) -> None:
-    """Follow the records of a partition; takes each reject that it has matched out of `rejects`."""
-    found: dict[int, Counter[str]] = defaultdict(Counter)
-    seen: set[Identity] = set()
-    for record in log.records:
-        where = f"{partition}@{record.offset}"
-        batch = ledger.covering(partition, record.offset)
-        if batch is None:
-            verdict.differs(f"{where}: no batch covers this record")
-        tally = found[batch.batch_id if batch else -1]
-        tally["records"] += 1
-        event = read_event(record.value, record.headers)
-        if event is None:
-            tally["rejected"] += 1
-            _compare_reject(where, record, rejects.pop((partition, record.offset), None), verdict)
-            continue
-        row = rows.get(event.identity)
+class _Comparison:
+    """Follows the records partition by partition; takes out of `rejects` what it has matched."""
+
+    def __init__(self, logs: Mapping[int, TopicPartitionLog], tables: Tables) -> None:
+        self.verdict = Verdict(partitions=len(logs), batches=len(tables.ledger))
+        self.logs, self.tables = logs, tables
+        self.ledger = _Ledger(tables.ledger)
+        self.rows = {row.identity: row for row in tables.events}
+        self.rejects = {(row.partition, row.offset): row for row in tables.rejects}
+        self.told: set[Identity] = set()
+
+    def made(self) -> Verdict:
+        """Compare everything."""
+        verdict, tables = self.verdict, self.tables
+        if len(self.rows) != len(tables.events):
+            verdict.differs(f"{len(tables.events) - len(self.rows)} events stand twice")
+        if len(self.rejects) != len(tables.rejects):
+            verdict.differs(f"{len(tables.rejects) - len(self.rejects)} rejects stand twice")
+        if tables.orphans:
+            verdict.differs(f"{tables.orphans} events belong to no batch")
+        for partition, log in self.logs.items():
+            self._compare_partition(partition, log)
+        for identity in self.rows.keys() - self.told:
+            verdict.invented += 1
+            verdict.differs(f"invented: a row of {identity}, which no record tells of")
+        for where in self.rejects:
+            verdict.invented += 1
+            verdict.differs(f"invented: a reject at {where}, where there is no such record")
+        _compare_offsets(self.logs, self.ledger, tables, verdict)
+        return verdict
+
+    def _compare_partition(self, partition: int, log: TopicPartitionLog) -> None:
+        found: dict[int, Counter[str]] = defaultdict(Counter)
+        seen: set[Identity] = set()
+        for record in log.records:
+            where = f"{partition}@{record.offset}"
+            batch = self.ledger.covering(partition, record.offset)
+            if batch is None:
+                self.verdict.differs(f"{where}: no batch covers this record")
+            tally = found[batch.batch_id if batch else -1]
+            tally["records"] += 1
+            event = read_event(record.value, record.headers)
+            if event is None:
+                tally["rejected"] += 1
+                reject = self.rejects.pop((partition, record.offset), None)
+                _compare_reject(where, record, reject, self.verdict)
+            else:
+                self._compare_event(where, event, batch, tally, first=event.identity not in seen)
+                seen.add(event.identity)
+        self._compare_counts(partition, found)
+
+    def _compare_event(
+        self, where: str, event: Event, batch: LedgerRow | None, tally: Counter[str], *, first: bool
+    ) -> None:
+        row = self.rows.get(event.identity)
         if row is None:
-            verdict.missing += 1
-            verdict.differs(f"{where}: missing: {event}")
-            continue
-        told.add(event.identity)
-        if event.identity not in seen and ledger.of_event(row) is batch:
+            self.verdict.missing += 1
+            self.verdict.differs(f"{where}: missing: {event}")
+            return
+        self.told.add(event.identity)
+        if first and self.ledger.of_event(row) is batch:
             tally["inserted"] += 1
-            _compare_content(where, event, row, verdict)
+            _compare_content(where, event, row, self.verdict)
         else:
             tally["duplicates"] += 1
             tally["conflicting"] += event.content.contradicts(row.content)
-        seen.add(event.identity)
-    for batch in ledger.of_partition[partition]:
-        conflicting = found[batch.batch_id]["conflicting"]
-        verdict.conflicts_miscounted += abs(batch.conflicting - conflicting)
-        for name in ("records", "inserted", "duplicates", "rejected"):
-            counted, real = getattr(batch, name), found[batch.batch_id][name]
-            if counted != real:
-                verdict.differs(
-                    f"batch {batch.batch_id} of {partition}@{batch.first}..{batch.next}: "
-                    f"{name} counted {counted}, really {real}"
-                )
-    for tally in found.values():
-        for name in ("records", "inserted", "duplicates", "conflicting", "rejected"):
-            setattr(verdict, name, getattr(verdict, name) + tally[name])
+
+    def _compare_counts(self, partition: int, found: Mapping[int, Counter[str]]) -> None:
+        for batch in self.ledger.of_partition[partition]:
+            real = found.get(batch.batch_id, Counter())
+            self.verdict.conflicts_miscounted += abs(batch.conflicting - real["conflicting"])
+            for name in ("records", "inserted", "duplicates", "rejected"):
+                if getattr(batch, name) != real[name]:
+                    self.verdict.differs(
+                        f"batch {batch.batch_id} of {partition}@{batch.first}..{batch.next}: "
+                        f"{name} counted {getattr(batch, name)}, really {real[name]}"
+                    )
+        for tally in found.values():
+            for name in _COUNTS:
+                setattr(self.verdict, name, getattr(self.verdict, name) + tally[name])
 
 
 def _compare_content(where: str, event: Event, row: EventRow, verdict: Verdict) -> None:
@@ -209,7 +221,7 @@ def _compare_offsets(
             verdict.differs(f"partition {partition}: next_offset {row.next}, ledger {position}")
         if row.next != logs[partition].end:
             verdict.differs(f"partition {partition}: read to {row.next} of {logs[partition].end}")
-        for name in ("records", "inserted", "duplicates", "conflicting", "rejected"):
+        for name in _COUNTS:
             total, counted = getattr(row, name), sum(getattr(batch, name) for batch in batches)
             if total != counted:
                 verdict.differs(f"partition {partition}: {name} {total}, ledger {counted}")

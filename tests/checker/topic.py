@@ -1,10 +1,9 @@
-"""Every committed record of a topic, read with kafka-python: another client than the one under test."""
+"""Every committed record of a topic, read with kafka-python: not the client that is under test."""
 
 import time
 from dataclasses import dataclass
 
 from tests.checker.client import KafkaConsumer, TopicPartition
-
 from tests.checker.contract import Headers
 
 _SILENT_SECONDS_MAX = 30
@@ -61,7 +60,9 @@ def read_topic(bootstrap: str, topic: str) -> dict[int, TopicPartitionLog]:
             if polled or positions != before:
                 silent_since = time.monotonic()
             elif time.monotonic() - silent_since > _SILENT_SECONDS_MAX:
-                raise TimeoutError(f"{topic}: nothing came for {_SILENT_SECONDS_MAX} s at {positions}")
+                raise TimeoutError(
+                    f"{topic}: nothing came for {_SILENT_SECONDS_MAX} s at {positions}"
+                )
             for part, records in polled.items():
                 logs[part.partition].records.extend(
                     TopicRecord(each.offset, each.key, each.value, tuple(each.headers))
