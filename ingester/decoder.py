@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from json import JSONDecoder
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from pydantic import ValidationError
@@ -134,13 +134,16 @@ def decode(
                 if "metadata" in document:
                     known += 1
                     metadata = orjson.dumps(document["metadata"])
-                    # Found again as it stands, it holds no duplicate key and no lossy number. Only
-                    # an empty object, which has no quotes, could stand in a string instead.
+                    # Found again but for white space, it holds no lossy number. Only an empty
+                    # object, which has no quotes, could stand in a string instead.
                     if (
                         metadata[:1] != b"{"
-                        or metadata not in value  # type: ignore[operator]
                         or (len(metadata) == 2 and b'"metadata":{}' not in value)  # type: ignore[operator]
-                        or len(metadata) > METADATA_BYTES_MAX
+                        or len(value) > METADATA_BYTES_MAX  # type: ignore[arg-type]
+                        or (
+                            metadata not in value  # type: ignore[operator]
+                            and _squeezed(metadata) not in _squeezed(value)  # type: ignore[arg-type]
+                        )
                         or metadata.count(b"{") + metadata.count(b"[") >= DEPTH_MAX
                         or b"\\u0000" in metadata
                     ):
@@ -190,13 +193,12 @@ def decode_strictly(value: bytes | None, headers: Headers, window: Window) -> Ev
     except UnicodeDecodeError as error:
         return Rejected(Reason.INVALID_UTF8, f"byte {error.start}: {error.reason}")
     try:
-        fields = _members(text)
+        document = _document(text)
         # No CloudEvents attribute has an underscore in its name: with one of our fields on top, the
         # value is the event itself, whatever its headers say.
-        if "event_id" not in fields and _is_enveloped(headers):
-            text = _payload(text, fields)
-            fields = _members(text)
-        return _event(text, fields, window)
+        if "event_id" not in document and _is_enveloped(headers):
+            return decode([_payload(text, document).encode()], _no_headers, window)[0]
+        return _event(text, document, window)
     except _Refused as refused:
         return Rejected(refused.reason, refused.detail)
 
@@ -258,19 +260,20 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return members
 
 
-# Used only on text that orjson has accepted, to see what orjson hides: where each member stands
-# and which keys repeat. Numbers stay text, so that no digit limit applies.
-_scan = JSONDecoder(object_pairs_hook=_unique, parse_int=str, parse_float=str).raw_decode
-_space = re.compile(r"[ \t\n\r]*").match
+# Used only on text that orjson has accepted, to see what orjson hides: which keys repeat, and the
+# exact text of a member. Numbers stay text, so that no digit limit applies.
+_strict: Final = JSONDecoder(object_pairs_hook=_unique, parse_int=str, parse_float=str)
+_WHITE_SPACE: Final = b" \t\n\r"
+_space: Final = re.compile(r"[ \t\n\r]*")
 
 
 def _skip(text: str, position: int) -> int:
-    match = _space(text, position)
+    match = _space.match(text, position)
     return match.end() if match else position
 
 
-def _members(text: str) -> dict[str, str]:
-    """Split a JSON object into its members' names and the exact text of their values."""
+def _document(text: str) -> dict[str, Any]:
+    """Parse a JSON object, refusing what no event can be."""
     _check_depth(text)
     try:
         document = orjson.loads(text)
@@ -278,17 +281,28 @@ def _members(text: str) -> dict[str, str]:
         raise _Refused(Reason.INVALID_JSON, str(error)) from None
     if not isinstance(document, dict):
         raise _Refused(Reason.NOT_AN_OBJECT, f"a JSON {type(document).__name__}")
-    pairs: list[tuple[str, object]] = []
+    _strict.decode(text)
+    return document
+
+
+def _member(text: str, wanted: str) -> str:
+    """The exact text of one member's value in the text of an object that has it."""
     position = _skip(text, text.index("{") + 1)
-    while text[position] != "}":
-        name, position = _scan(text, position)
+    while True:
+        name, position = _strict.raw_decode(text, position)
         start = _skip(text, _skip(text, position) + 1)  # past the colon
-        _, end = _scan(text, start)
-        pairs.append((name, text[start:end]))
-        position = _skip(text, end)
-        if text[position] == ",":
-            position = _skip(text, position + 1)
-    return {name: str(value) for name, value in _unique(pairs).items()}
+        _, end = _strict.raw_decode(text, start)
+        if name == wanted:
+            return text[start:end]
+        position = _skip(text, _skip(text, end) + 1)  # past the comma
+
+
+def _squeezed(text: bytes) -> bytes:
+    return text.translate(None, _WHITE_SPACE)
+
+
+def _no_headers(_: int) -> Headers:
+    return ()
 
 
 def _is_enveloped(headers: Headers) -> bool:
@@ -300,36 +314,38 @@ def _is_enveloped(headers: Headers) -> bool:
     )
 
 
-def _payload(text: str, members: dict[str, str]) -> str:
+def _payload(text: str, envelope: dict[str, Any]) -> str:
     """Check the CloudEvents 1.0 envelope and return the text of its data."""
-    envelope = orjson.loads(text)
     for attribute in ("specversion", "id", "source", "type"):
         value = envelope.get(attribute)
         if not isinstance(value, str) or not value:
             raise _Refused(Reason.INVALID_ENVELOPE, f"CloudEvents attribute {attribute} is missing")
     if envelope["specversion"] != "1.0":
         raise _Refused(Reason.INVALID_ENVELOPE, "CloudEvents specversion is not 1.0")
-    if "data" not in members:
+    if "data" not in envelope:
         raise _Refused(Reason.INVALID_ENVELOPE, "the CloudEvent has no JSON data")
-    return members["data"]
+    return _member(text, "data")
 
 
-def _event(text: str, members: dict[str, str], window: Window) -> Event | Rejected:
+def _event(text: str, document: dict[str, Any], window: Window) -> Event | Rejected:
     try:
         event = CampaignEvent.model_validate_json(text)
     except ValidationError as error:
         raise _worst(error) from None
     metadata = None
     if event.metadata is not None:
-        metadata = members["metadata"].encode()
+        metadata = _member(text, "metadata").encode()
+        compact = orjson.dumps(document["metadata"])
         if len(metadata) > METADATA_BYTES_MAX:
             raise _Refused(
                 Reason.INVALID_VALUE,
                 f"metadata: {len(metadata)} bytes, at most {METADATA_BYTES_MAX}",
             )
-        _check_numbers(members["metadata"])
         if b"\\u0000" in metadata and _holds_nul(event.metadata):
             raise _Refused(Reason.INVALID_VALUE, "metadata: contains a NUL character")
+        _check_numbers(metadata.decode())
+        if _squeezed(compact) == _squeezed(metadata):
+            metadata = compact  # the same but for white space, as the fast path has it
     occurred_us = microseconds(event.occurred_at)
     if not window.first_us <= occurred_us <= window.last_us:
         raise _Refused(

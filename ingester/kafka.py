@@ -321,9 +321,9 @@ class Source:
                 runs.append((partition, run))
                 last = partition
             run.append(message)
-        polled.runs = [kept for kept in map(self._current, runs) if kept[1]]
-        for partition, run in polled.runs:
-            self._expected[partition] = run[-1].offset() + 1
+        polled.runs = [
+            (partition, kept) for partition, run in runs if (kept := self._new(partition, run))
+        ]
         polled.ends = {
             partition: end
             for partition, end in polled.ends.items()
@@ -344,14 +344,22 @@ class Source:
             return
         raise ours
 
-    def _current(self, run: tuple[int, list[Record]]) -> tuple[int, list[Record]]:
-        partition, messages = run
+    def _new(self, partition: int, run: list[Record]) -> list[Record]:
+        """Those records of a run that were not seen before, in their order."""
         expected = self._expected.get(partition)
         if expected is None:
-            return partition, []
-        if messages[0].offset() < expected:
-            messages = [message for message in messages if message.offset() >= expected]
-        return partition, messages
+            return []
+        last = run[-1].offset()
+        if run[0].offset() < expected or last - run[0].offset() < len(run) - 1:
+            kept = []
+            for record in run:
+                if record.offset() >= expected:
+                    kept.append(record)
+                    expected = record.offset() + 1
+            run = kept
+        if run:
+            self._expected[partition] = run[-1].offset() + 1
+        return run
 
     def rebalances(self) -> list[Rebalance]:
         """What the group decided since the last call, in order. Revoked partitions have stopped."""

@@ -12,6 +12,7 @@ DECLARE
     leaf constant regclass := to_regclass(quote_ident(campaign_events_partition_name(month_start)));
     next_month constant date := month_start + interval '1 month';
     contents jsonb;
+    known bigint;
 BEGIN
     IF NOT EXISTS (
         SELECT 1 FROM pg_inherits WHERE inhparent = 'campaign_events'::regclass AND inhrelid = leaf
@@ -60,6 +61,13 @@ BEGIN
     )
     INTO contents
     USING month_start::timestamp AT TIME ZONE 'UTC', next_month::timestamp AT TIME ZONE 'UTC';
+
+    SELECT coalesce(sum(events::bigint), 0) INTO known
+    FROM jsonb_array_elements_text(contents -> 'ledger_events') AS events;
+    IF known <> (contents ->> 'events')::bigint THEN
+        RAISE EXCEPTION 'the ledger knows % of the % events in %', known, contents ->> 'events', leaf
+            USING ERRCODE = 'data_corrupted', HINT = 'Run: ingester verify';
+    END IF;
     RETURN contents;
 END
 $$;

@@ -62,13 +62,20 @@ BEGIN
         ORDER BY 1
     );
     FOREACH month_start IN ARRAY months LOOP
-        contents := campaign_events_partition_contents(month_start);
-        COMMIT;
+        contents := NULL;
         tries := 0;
         LOOP
-            done := contents IS NULL OR retire_campaign_events_partition(month_start, contents);
+            IF contents IS NULL THEN
+                contents := campaign_events_partition_contents(month_start);
+                COMMIT;
+                EXIT WHEN contents IS NULL;  -- another session was faster
+            END IF;
+            done := retire_campaign_events_partition(month_start, contents);
             COMMIT;
             EXIT WHEN done;
+            IF done IS NULL THEN
+                contents := NULL;
+            END IF;
             tries := tries + 1;
             IF tries = tries_max THEN
                 RAISE EXCEPTION '% is in use', campaign_events_partition_name(month_start)

@@ -1,4 +1,4 @@
-"""The kills at any size, with `ingester simulate` as the source:
+"""The kills at any size, with `ingester simulate` as the source.
 
     python -m tests.acceptance.kills --events 500000 --kills 20 --seed 1
 
@@ -28,7 +28,7 @@ from tests.topics import Topics
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.acceptance.kills",
-        description="Kill workers while a batch is open; lose and repeat nothing.",
+        description="Kill workers while a batch is open.",
     )
     parser.add_argument("--events", type=int, default=500_000)
     parser.add_argument("--kills", type=int, default=20)

@@ -37,7 +37,7 @@ def publish(
 def send(producer: Producer, topic: str, record: Publication) -> None:
     """Hand one record to a producer, waiting where its queue is full."""
     partition = ANY_PARTITION if record.partition is None else record.partition
-    headers = list(record.headers)
+    headers: list[tuple[str, str | bytes | None]] = list(record.headers)
     while True:
         try:
             producer.produce(topic, record.value, record.key, partition, headers=headers)

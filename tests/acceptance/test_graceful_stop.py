@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from tests.acceptance.ingester import Ingester
+from tests.acceptance.killing import short_session
 from tests.acceptance.process import Running, wait_for
 from tests.acceptance.publish import publish
 from tests.acceptance.traffic import mixed
@@ -80,6 +81,7 @@ def test_workers_whose_supervisor_was_killed_stop_by_themselves(ingester: Ingest
 
 
 def test_a_worker_that_was_killed_is_started_again(ingester: Ingester) -> None:
+    ingester.settings |= short_session(ingester.bootstrap)
     running = at_work(ingester, workers=2)
     victim = running.log.named("worker_spawned")[0]
 

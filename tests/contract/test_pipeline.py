@@ -1,7 +1,10 @@
 """The pipeline on a fake topic, a fake store and a fake clock: what it does, and in which order."""
 
+from datetime import date
+
 import pytest
 
+from ingester.decoder import EPOCH
 from ingester.errors import IngesterError, NeedsAPerson, TemporaryError, UnhealthyStream
 from tests.contract.world import Member, World
 from tests.record import event_id, value_of
@@ -121,6 +124,16 @@ def test_the_window_moves_with_the_clock_and_the_floor_with_the_store() -> None:
     world.broker.publish(0, ahead)
     member.poll(15)
     assert stored_numbers(world) == [1]
+
+
+def test_the_floor_of_the_store_is_asked_for_at_the_start_and_judges_what_is_read() -> None:
+    world = World()
+    world.database.raise_floor(date(2024, 5, 1))
+    member = started(world, 0)
+    world.database.floor = EPOCH  # so that the store itself would take the event
+    world.broker.publish(0, value_of(1, occurred_at="2024-04-30T23:59:59Z"))
+    member.poll(15)
+    assert [reason for _, _, reason, _ in world.database.rejects] == ["outside_window"]
 
 
 # -- ends of the log
@@ -343,6 +356,19 @@ def test_while_the_writer_is_busy_the_next_batch_fills_and_no_more() -> None:
     sizes = [batch[0][1] - batch[0][0] for batch in tried(member)]
     assert sizes[0] == 10
     assert max(sizes) <= 11, "a full batch leaves room for one record until its partition rests"
+
+
+def test_a_batch_that_is_due_but_not_full_waits_for_the_writer_without_a_pause() -> None:
+    world = World()
+    publish(world, 0, *range(10))
+    member = started(world, 0)
+    member.steps.held = True
+    member.poll(2)
+    publish(world, 0, 10)
+    before = world.time.seconds
+    member.poll(30)
+    assert world.time.seconds > before + 1.0
+    assert member.did("pause") == []
 
 
 @pytest.mark.parametrize("reply", ["before", "after"])

@@ -5,18 +5,27 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from ingester.batch import Slice, Topic
 from ingester.decoder import Reason, Rejected
-from ingester.errors import NeedsAPerson, NotPermitted, SettingsError, TemporaryError
+from ingester.errors import (
+    IngesterError,
+    NeedsAPerson,
+    NotPermitted,
+    SettingsError,
+    TemporaryError,
+)
 from ingester.event import VALUE_BYTES_MAX
 from ingester.settings import Settings
 from ingester.store.campaigns import CampaignKeys
 from ingester.store.connection import Connection, connect
+from ingester.store.session import Session
 from tests.contract.postgres_backend import PostgresBackend, backend_on
 from tests.contract.slices import TOPIC, slice_of
 from tests.record import FakeRecord, value_of
+from tests.session_services import SessionServices
 
 CANARY = "canary-7f3a"
 
@@ -154,7 +163,9 @@ def test_a_leaf_that_was_dropped_since_is_made_again(backend: PostgresBackend) -
     assert backend.rows("SELECT count(*) FROM campaign_events") == [(1,)]
 
 
-def test_nothing_is_written_into_a_leaf_that_is_detached(backend: PostgresBackend) -> None:
+def test_a_leaf_that_was_put_aside_under_another_name_is_not_written_to(
+    backend: PostgresBackend,
+) -> None:
     store = backend.open()
     store.positions(TOPIC, {0: 0})
     store.write(TOPIC, [slice_of(0, 0, [value_of(1)])])
@@ -162,6 +173,19 @@ def test_nothing_is_written_into_a_leaf_that_is_detached(backend: PostgresBacken
     backend.run("ALTER TABLE campaign_events_2024_05 RENAME TO put_aside")
     assert store.write(TOPIC, [slice_of(0, 1, [value_of(2)])]).inserted == 1
     assert backend.rows("SELECT count(*) FROM put_aside") == [(1,)]
+
+
+def test_a_leaf_that_was_detached_by_hand_stops_the_writer_and_is_not_written_to(
+    backend: PostgresBackend,
+) -> None:
+    store = backend.open()
+    store.positions(TOPIC, {0: 0})
+    store.write(TOPIC, [slice_of(0, 0, [value_of(1)])])
+    backend.run("ALTER TABLE campaign_events DETACH PARTITION campaign_events_2024_05")
+    with pytest.raises(IngesterError, match="campaign_events_2024_05"):
+        store.write(TOPIC, [slice_of(0, 1, [value_of(2)])])
+    assert backend.rows("SELECT count(*) FROM campaign_events_2024_05") == [(1,)]
+    assert store.offsets(TOPIC.name) == {0: 1}
 
 
 # -- connections
@@ -192,6 +216,34 @@ def test_after_a_lost_connection_nothing_is_remembered_of_the_old_server(
     backend.run("INSERT INTO campaigns (campaign_id) VALUES ('b')")
     store.write(TOPIC, [slice_of(0, 1, [value_of(2, campaign_id="a")])])
     assert [identity[0] for identity in backend.stored().events] == ["a"]
+
+
+def test_a_transaction_that_was_left_open_costs_the_connection(backend: PostgresBackend) -> None:
+    lost: list[bool] = []
+    session = Session(backend.settings, "test", lambda: lost.append(True))
+    pids = []
+    for command in ("BEGIN", "SELECT 1", "SELECT 1"):
+        with session.use("a test") as connection:
+            connection.execute(command)
+            pids.append(connection.info.backend_pid)
+    session.close()
+    assert (pids[0] != pids[1], pids[1] == pids[2]) == (True, True)
+    assert len(lost) == 2, "when it was given up, and at the end"
+
+
+def test_a_server_that_let_us_in_once_and_refuses_us_now_is_asked_again(
+    backend: PostgresBackend, services: SessionServices
+) -> None:
+    store = backend.open()
+    store.positions(TOPIC, {0: 0})
+    ((name,),) = backend.rows("SELECT current_database()")
+    with psycopg.connect(services.url, autocommit=True) as elsewhere:
+        elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    store.close()
+    with pytest.raises(TemporaryError):
+        store.offsets(TOPIC.name)
+    with pytest.raises(NotPermitted):
+        backend.open().offsets(TOPIC.name)
 
 
 def test_a_database_without_the_schema_is_told_with_what_to_do(

@@ -206,6 +206,20 @@ def test_a_long_reader_is_neither_ended_nor_does_it_stall_the_others(
     history.assert_books_balance()
 
 
+def test_ledger_rows_may_be_merged_while_it_waits(history: History, database_url: str) -> None:
+    filled(history)
+    with psycopg.connect(database_url) as reader:
+        reader.execute("SELECT count(*) FROM campaign_events")
+        with calling(database_url, 1) as (_, _, outcome):
+            time.sleep(1)
+            ((merged,),) = history.query("SELECT merge_ingest_batches(clock_timestamp())")
+            reader.commit()
+        assert merged > 0
+        assert outcome == ["done"]
+    history.assert_statistics_are_true()
+    history.assert_books_balance()
+
+
 def test_killed_before_a_detach_it_has_booked_nothing_and_can_be_called_again(
     history: History, database_url: str
 ) -> None:

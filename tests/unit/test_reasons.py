@@ -158,6 +158,9 @@ REFUSED: dict[Reason, dict[str, bytes | None]] = {
         "event_id as URN": event(event_id='"urn:uuid:018f0000-0000-7000-8000-00000000000a"'),
         "event_id misplaced hyphens": event(event_id='"018f00000-000-7000-8000-00000000000a"'),
         "event_id with a space": event(event_id='"018f0000-0000-7000-8000-0000000000 a"'),
+        "event_id with a space for each of two digits": event(
+            event_id='"018f0000-0000-7000-8000-00000000  0a"'
+        ),
         "event_id padded": event(event_id='"018f0000-0000-7000-8000-00000000000a "'),
         "event_id of other digits": event(event_id='"٠١٨f0000-0000-7000-8000-00000000000a"'),
         "event_id a list of 36": event(event_id="[" + ",".join(['"-"'] * 36) + "]"),

@@ -111,7 +111,6 @@ def test_offsets_below_the_expected_one_are_dropped(client: Client, source: Sour
     assert offsets_of(source) == [(0, [7, 9])]
 
 
-@pytest.mark.xfail(reason="_current filters a whole poll by what was expected before it")
 def test_records_that_repeat_within_one_poll_are_dropped(client: Client, source: Source) -> None:
     source.start({0: 0, 1: 0})
     client.script = [records(0, 0, 1) + records(1, 0) + records(0, 1, 2)]
