@@ -324,7 +324,8 @@ def _payload(text: str, envelope: dict[str, Any]) -> str:
         raise _Refused(Reason.INVALID_ENVELOPE, "CloudEvents specversion is not 1.0")
     if "data" not in envelope:
         raise _Refused(Reason.INVALID_ENVELOPE, "the CloudEvent has no JSON data")
-    return _member(text, "data")
+    compact = orjson.dumps(envelope["data"]).decode()
+    return compact if compact in text else _member(text, "data")
 
 
 def _event(text: str, document: dict[str, Any], window: Window) -> Event | Rejected:
