@@ -97,6 +97,8 @@ class Batch:
     ) -> None:
         """Take consecutive records; `start` counts only where the partition is new to the batch."""
         part = self._slice(partition, start, now)
+        if records[0].offset() < part.end:
+            raise ValueError(f"offset {records[0].offset()} comes after {part.end} was reached")
         part.records += records
         part.outcomes += outcomes
         part.end = records[-1].offset() + 1

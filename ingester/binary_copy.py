@@ -35,6 +35,7 @@ _NULL: Final = struct.pack(">i", -1)
 # field count; then length and value of occurred_at, campaign_key, event_id, batch_id, event_count
 _fixed = struct.Struct(">h iq ii i16s iq ii".replace(" ", "")).pack
 _key = struct.Struct(">hiq").pack
+_leading = struct.Struct(">hiqiii16s").unpack_from
 _length = struct.Struct(">i").pack
 _TYPES: Final = [_length(len(label)) + label.encode() for label in EventType]
 _TYPES_WITHOUT_EXTRAS: Final = [label + _NULL + _NULL for label in _TYPES]
@@ -79,9 +80,10 @@ def batch_of(row: bytes) -> int:
     return int.from_bytes(row[KEY_BYTES + 4 : KEY_BYTES + 12], "big")
 
 
-def identity_of(row: bytes) -> tuple[int, bytes]:
-    """occurred_at (µs since the epoch) and event_id of an encoded row."""
-    return int.from_bytes(row[6:14], "big", signed=True), row[26:KEY_BYTES]
+def identity_of(row: bytes) -> tuple[int, int, bytes]:
+    """occurred_at (µs since the epoch), campaign_key and event_id of an encoded row."""
+    _, _, occurred_us, _, campaign_key, _, event_id = _leading(row)
+    return occurred_us, campaign_key, event_id
 
 
 def is_conflicting(row: bytes, other: bytes) -> bool:
@@ -110,7 +112,7 @@ def months_of(rows: Sequence[bytes]) -> Iterator[tuple[date, Sequence[bytes]]]:
     """Split sorted rows by the calendar month (UTC) of occurred_at; yields (first day, rows)."""
     begin = 0
     while begin < len(rows):
-        month = _month(rows[begin])
+        month = month_of(rows[begin])
         following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
         boundary = _key(8, 8, (following - EPOCH.date()).days * _DAY_US)
         end = bisect_left(rows, boundary, begin)
@@ -118,7 +120,8 @@ def months_of(rows: Sequence[bytes]) -> Iterator[tuple[date, Sequence[bytes]]]:
         begin = end
 
 
-def _month(row: bytes) -> date:
-    occurred_us, _ = identity_of(row)
+def month_of(row: bytes) -> date:
+    """First day of the calendar month (UTC) of a row's occurred_at."""
+    occurred_us, _, _ = identity_of(row)
     day = date.fromordinal(EPOCH.toordinal() + occurred_us // _DAY_US)
     return day.replace(day=1)

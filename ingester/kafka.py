@@ -181,20 +181,35 @@ class Admin:
         conf = _client_conf(settings) | {"error_cb": self._errors}
         self._client = _made(AdminClient, conf)
         self._timeout_seconds = 15.0
+        self._cluster_id: str | None = None
 
-    def identity(self, topic: str) -> TopicIdentity:
-        """Ask the cluster; NeedsAPerson where the topic does not exist."""
-        description = self._result(
-            self._client.describe_topics(
-                TopicCollection([topic]), request_timeout=self._timeout_seconds
-            )[topic],
-            f"topic {topic}",
-        )
-        cluster = self._result(
-            self._client.describe_cluster(request_timeout=self._timeout_seconds), "cluster"
-        )
+    def identity(self, topic: str, patience_seconds: float = 0.0) -> TopicIdentity:
+        """Ask the cluster; NeedsAPerson where the topic does not exist.
+
+        A broker that has just started may not know a topic that exists: `patience_seconds` is how
+        long to go on asking. The cluster is asked for its id once: another one has other topic ids.
+        """
+        give_up_at = time.monotonic() + patience_seconds
+        while True:
+            try:
+                description = self._result(
+                    self._client.describe_topics(
+                        TopicCollection([topic]), request_timeout=self._timeout_seconds
+                    )[topic],
+                    f"topic {topic}",
+                )
+                break
+            except NeedsAPerson:
+                if time.monotonic() >= give_up_at:
+                    raise
+                time.sleep(0.5)
+        if self._cluster_id is None:
+            cluster = self._result(
+                self._client.describe_cluster(request_timeout=self._timeout_seconds), "cluster"
+            )
+            self._cluster_id = str(cluster.cluster_id)
         return TopicIdentity(
-            cluster_id=cluster.cluster_id,
+            cluster_id=self._cluster_id,
             topic_id=str(description.topic_id),
             partitions=len(description.partitions),
         )
@@ -370,6 +385,8 @@ class Source:
         """Read these partitions from these offsets on, whether or not they were read before."""
         with _translating("starting partitions"):
             again = [partition for partition in offsets if partition in self._expected]
+            for partition in again:
+                del self._expected[partition]
             if again:
                 self._consumer.incremental_unassign(self._named(again))
             self._consumer.incremental_assign(
@@ -444,6 +461,8 @@ class Source:
         for partition in started:
             del self._expected[partition]
         try:
+            # librdkafka keeps a pause across assignments: here again, it would stay silent.
+            consumer.resume(self._named(started))
             consumer.incremental_unassign(self._named(started))
         except KafkaException as error:
             log.warning("unassign_failed", kind=kind, detail=str(error.args[0]))

@@ -7,7 +7,7 @@ passed in, so that a whole history can be simulated.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -144,7 +144,11 @@ class Pipeline:
             return False
         if write_open_batch:
             self._hand_over()
-        return self._await_write(deadline)
+        return self._await_write(deadline) and self._await_look_ups(deadline)
+
+    def _await_look_ups(self, deadline: float) -> bool:
+        jobs = [job for job in (self._starting, self._checking) if job is not None]
+        return not wait(jobs, max(deadline - self.clock.monotonic(), 0.0)).not_done
 
     def _await_write(self, deadline: float) -> bool:
         if self._writing is not None:
@@ -212,7 +216,9 @@ class Pipeline:
         if self._starting is not None:
             if self._starting.done():
                 stored, self._starting = self._starting.result(), None
-                self._start({p: stored[p] for p in stored if p in self._assigned})
+                # One that a refused write has started meanwhile must not be started twice.
+                unstarted = self._assigned - self._positions.keys()
+                self._start({p: stored[p] for p in stored if p in unstarted})
             return
         waiting = sorted(self._assigned - self._positions.keys())
         if not waiting or self.clock.monotonic() < self._start_at:
@@ -235,6 +241,9 @@ class Pipeline:
         stored = self.store.positions(topic, beginnings)
         for partition, offset in stored.items():
             low, high = watermarks[partition]
+            if offset > high:
+                # This job may have waited long behind a write, while another member went on.
+                low, high = self.source.watermarks(partition)
             where = f"{topic.name}[{partition}]: the stored offset is {offset}, but the topic "
             if offset < low:
                 raise NeedsAPerson(
@@ -288,8 +297,23 @@ class Pipeline:
             return
         for part in slices:
             self._positions[part.partition] = part.end
-        self._writing = self._submit(lambda: self.store.write(topic, slices))
+        self._writing = self._submit(lambda: self._write(topic, slices))
         self._open_batch()
+
+    def _write(self, topic: Topic, slices: Sequence[Slice]) -> Written:
+        """Write, if the records are of the topic whose offsets are stored.
+
+        A topic that is made again under its name goes on delivering, without an error, from the
+        same offset. Its id is asked after the records were fetched and ids are unique: if it is
+        the old one, so were they.
+        """
+        found = self.identify()
+        if found.topic_id != topic.topic_id:
+            raise NeedsAPerson(
+                f"{topic.name} was made again while it was read: its id was {topic.topic_id} and "
+                f"is {found.topic_id}. Nothing of the new topic was written; a person has to decide"
+            )
+        return self.store.write(topic, slices)
 
     def _settle_write(self) -> None:
         """Take in the result of a write that has ended."""
@@ -331,7 +355,7 @@ class Pipeline:
 
     def _caught_up(self) -> bool:
         """Whether the stored offsets of ALL partitions have reached their targets."""
-        if self.targets is None or self._writing is not None or self._batch.slices:
+        if self.targets is None:
             return False
         if self._checking is not None and self._checking.done():
             stored, self._checking = self._checking.result(), None

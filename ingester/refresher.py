@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from ingester import maintenance
-from ingester.errors import IngesterError, TemporaryError
+from ingester.errors import IngesterError, NeedsAPerson, NotPermitted, TemporaryError
 from ingester.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -62,19 +62,27 @@ class Refresher:
         return batches, events
 
     def run(self, interval_seconds: float) -> None:
-        """Fold every `interval_seconds` and keep house until told to stop."""
+        """Fold every `interval_seconds` and keep house until told to stop.
+
+        Raises only what keeps even the first refresh from working: a refused login, a missing
+        schema.
+        """
         failures = 0
+        succeeded = False
         maintain_at = self.monotonic()
         while not self.stopping.is_set():
             began = self.monotonic()
             try:
                 batches, events = self.fold_all()
             except IngesterError as error:
+                if not succeeded and isinstance(error, NotPermitted | NeedsAPerson):
+                    raise  # it never worked: say so instead of trying for ever
                 failures += 1
                 log.warning("refresh_failed", failures=failures, detail=str(error))
                 pause = min(interval_seconds * 2**failures, FAILURE_SECONDS_MAX)
             else:
                 failures = 0
+                succeeded = True
                 pause = max(interval_seconds - (self.monotonic() - began), 0.0)
                 if batches:
                     log.debug("refreshed", batches=batches, events=events)

@@ -24,6 +24,10 @@ log = structlog.get_logger(__name__)
 
 _FINAL: Final = {UsageError.exit_code, NotPermitted.exit_code, NeedsAPerson.exit_code}
 _RESTART_SECONDS_MAX: Final = 10.0
+_SETTLED_SECONDS: Final = 5.0
+"""A worker that lives so long has logged in everywhere."""
+_CRASHES_MAX: Final = 5
+"""Crashes of our own making, in a row, that end the whole: a kill or an outage never does."""
 _WELL_SECONDS: Final = 60.0
 """A worker that has lived so long was well: its next start is not delayed further."""
 _STOP_SECONDS_MAX: Final = 9.8
@@ -53,6 +57,9 @@ class Supervisor:
         self._seats = [_Seat(f"{number}") for number in range(1, workers + 1)]
         self._context = multiprocessing.get_context("spawn")
         self._stopping = False
+        # Once a worker was let in, a refused login is a shortage of connections or a password
+        # being changed, and no reason to end its healthy siblings.
+        self._has_run_well = False
 
     def run(self) -> int:
         """Supervise until a signal, until all workers are done, or until a person must decide."""
@@ -88,13 +95,16 @@ class Supervisor:
     def _ended(self, seat: _Seat) -> int:
         """Take in a worker's end; returns the exit code that ends everything, or 0."""
         process = seat.process
-        if process is None or process.is_alive():
+        if process is None:
+            return 0
+        if process.is_alive():
+            self._has_run_well |= time.monotonic() - seat.started_at > _SETTLED_SECONDS
             return 0
         code = process.exitcode or 0
         seat.process = None
         if code == 0 and self._targets is not None:
             seat.done = True
-        elif code in _FINAL:
+        elif code in _FINAL and not (code == NotPermitted.exit_code and self._has_run_well):
             seat.done = True
             return code
         elif not self._stopping:
@@ -104,6 +114,8 @@ class Supervisor:
             delay = min(0.1 * 2**seat.crashes, _RESTART_SECONDS_MAX)
             seat.start_at = now + delay
             log.warning("worker_died", worker=seat.name, exit_code=code, restart_in_seconds=delay)
+            if code == 1 and seat.crashes >= _CRASHES_MAX:
+                return code
         return 0
 
     def _stop_all(self) -> None:

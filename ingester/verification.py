@@ -16,7 +16,7 @@ from uuid import UUID
 from ingester.batch import Record
 from ingester.decoder import EPOCH, Rejected, Window, decode
 from ingester.event import EventType
-from ingester.kafka import Reader, headers_of
+from ingester.kafka import Reader, TopicIdentity, headers_of
 from ingester.store.verification import CHECKS, Identity, LedgerRow, Snapshot
 
 _ANY_TIME: Final = Window(-(2**62), 2**62)
@@ -55,8 +55,16 @@ def verify_store(snapshot: Snapshot, progress: Progress) -> list[Check]:
     return checks
 
 
-def verify_topic(snapshot: Snapshot, reader: Reader, progress: Progress) -> list[Check]:
+def verify_topic(
+    snapshot: Snapshot, reader: Reader, identity: TopicIdentity, progress: Progress
+) -> list[Check]:
     """What is stored is what the topic holds, as far as the topic still holds it."""
+    same = Check("topic_identity", "the stored offsets belong to this topic of this cluster")
+    for row in snapshot.partitions(reader.topic):
+        if (row["topic_id"], row["cluster_id"]) != (identity.topic_id, identity.cluster_id):
+            same.differs(**row, found=str(identity))
+    if not same.ok:
+        return [same]
     complete = Check(
         "topic_complete", "every record of the topic is an event, a repeat or a reject"
     )
@@ -77,7 +85,7 @@ def verify_topic(snapshot: Snapshot, reader: Reader, progress: Progress) -> list
             _Comparison(snapshot, reader.topic, partition, entry).compare(
                 found, complete, invented, counts, whole=entry.first_offset >= kept_from
             )
-    return [complete, invented, counts]
+    return [same, complete, invented, counts]
 
 
 class _Records:

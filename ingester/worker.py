@@ -16,7 +16,7 @@ from typing import NoReturn
 import structlog
 
 from ingester.batch import Topic
-from ingester.errors import IngesterError, TemporaryError
+from ingester.errors import IngesterError
 from ingester.kafka import Admin, Source, headers_of
 from ingester.logs import set_up_logs
 from ingester.pipeline import Clock, Pipeline
@@ -48,7 +48,7 @@ def work(settings: Settings, name: str, targets: Mapping[int, int] | None = None
         settings=settings,
         source=source,
         store=store,
-        identify=partial(_topic, admin, settings.kafka_topic),
+        identify=partial(_topic, admin, settings.kafka_topic, patience_seconds=10.0),
         headers_of=headers_of,
         clock=Clock(time.monotonic, lambda: datetime.now(UTC)),
         retry=Retry(stopping),
@@ -57,8 +57,7 @@ def work(settings: Settings, name: str, targets: Mapping[int, int] | None = None
     )
 
     def stop(*_: object) -> None:
-        pipeline.stop()
-        stopping.set()
+        pipeline.stop()  # a flag and no more: a second signal may come while this runs
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
@@ -68,11 +67,8 @@ def work(settings: Settings, name: str, targets: Mapping[int, int] | None = None
     try:
         pipeline.run()
         healthy = True
-    except TemporaryError as error:
-        if not stopping.is_set():
-            raise
-        log.warning("stopped_during_outage", detail=str(error))
     finally:
+        stopping.set()
         _leave(settings, pipeline, store, source, jobs, write_open_batch=healthy)
         totals = pipeline.totals
         log.info(
@@ -135,8 +131,8 @@ def leave_now(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _topic(admin: Admin, name: str) -> Topic:
-    identity = admin.identity(name)
+def _topic(admin: Admin, name: str, patience_seconds: float = 0.0) -> Topic:
+    identity = admin.identity(name, patience_seconds)
     return Topic(name=name, topic_id=identity.topic_id, cluster_id=identity.cluster_id)
 
 

@@ -4,6 +4,7 @@
 -- Bounded waits for everything; UTC, so that dates mean UTC days whatever the server's setting.
 SELECT
     set_config('TimeZone', 'UTC', false) AS time_zone,
+    set_config('DateStyle', 'ISO', false) AS date_style,
     set_config('default_transaction_isolation', 'read committed', false) AS isolation,
     set_config('statement_timeout', %(limit_ms)s, false) AS statement_timeout,
     set_config('idle_in_transaction_session_timeout', %(limit_ms)s, false) AS idle_timeout;
@@ -170,6 +171,9 @@ SELECT count(*) FROM ingest_batches WHERE batch_id = ANY(%(batch_ids)s);
 -- name: lock_migration
 -- 'MIGRATES' in ASCII; before the schema exists there is no function to ask for a key.
 SELECT pg_advisory_xact_lock(x'4D49475241544553'::bigint);
+
+-- name: server_encoding
+SELECT current_setting('server_encoding');
 
 -- name: current_schema
 SELECT current_schema();

@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from ingester.commands.terminal import terminal
 from ingester.errors import DifferencesFound
-from ingester.kafka import Reader
+from ingester.kafka import Admin, Reader
 from ingester.settings import load_settings
 from ingester.store.connection import connect
 from ingester.store.verification import snapshot
@@ -43,7 +43,8 @@ def verify(
         if against_topic:
             reader = Reader(settings)
             try:
-                checks += verify_topic(frozen, reader, show)
+                identity = Admin(settings).identity(settings.kafka_topic)
+                checks += verify_topic(frozen, reader, identity, show)
             finally:
                 reader.close()
     ok = all(check.ok for check in checks)

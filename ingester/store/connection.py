@@ -2,9 +2,9 @@
 
 Classes that pass by themselves are retried for as long as they last: 08 (connection), 40
 (rollback), 53 (resources), 55P03 (lock timeout), 57P01 to 57P05 and a 57014 that nobody here asked
-for (shutdown, timeouts), 58030 (I/O), 25006 (a read-only server: fail-over under way), 25P03 (idle
-in transaction). 28 and 42501 are logins and privileges. 42P01, 42883 and 3F000 mean that the schema
-is not there. Anything else is unexpected and stops loudly.
+for (shutdown, timeouts), 58030 (I/O), 25006 (a read-only server: fail-over under way), 25P03 and
+25P04 (too long idle or open in a transaction). 28 and 42501 are logins and privileges. 42P01, 42883
+and 3F000 mean that the schema is not there. Anything else is unexpected and stops loudly.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _TEMPORARY_CLASSES: Final = ("08", "40", "53")
 _TEMPORARY: Final = {
     *("55P03", "55006", "57P01", "57P02", "57P03", "57P04", "57P05"),
-    *("57014", "58030", "25006", "25P03"),
+    *("57014", "58030", "25006", "25P03", "25P04"),
 }
 _NO_SCHEMA: Final = {"42P01", "42883", "3F000", "42703"}
 

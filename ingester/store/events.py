@@ -42,11 +42,10 @@ class _Tally:
     duplicates: int = 0
     conflicting: int = 0
 
-    def repeat(self, count: int, conflicting: int) -> None:
+    def repeat(self, count: int) -> None:
         """Count rows as repeats that were taken for new until now."""
         self.inserted -= count
         self.duplicates += count
-        self.conflicting += conflicting
 
 
 class _Refused(Exception):
@@ -130,7 +129,7 @@ class EventStore:
         with self._session.use("writing a batch") as connection:
             if self._unsettled is not None:
                 batch_ids, written = self._unsettled
-                committed = self._was_committed(topic, slices, batch_ids)
+                committed = self._was_committed(connection, topic, slices, batch_ids)
                 log.warning("commit_settled", committed=committed)
                 self._unsettled = None
                 if committed:
@@ -171,23 +170,26 @@ class EventStore:
     ) -> Written:
         stage("prepare", partitions=[part.partition for part in slices])
         tallies = self._tallies(connection, slices)
-        rows = self._rows(connection, slices, tallies)
+        rows, repeats = self._rows(connection, slices, tallies)
         months = [
-            (self._leaf(connection, month), month_rows)
+            (self._leaf(connection, month), month_rows, repeats.get(month, []))
             for month, month_rows in binary_copy.months_of(rows)
         ]
-        with self._session.transaction("writing a batch"):
+        # Around everything: not only offsets are waited for, but also a key that a stopped writer
+        # has inserted and not committed.
+        takeover = Takeover(self._settings, connection.info.backend_pid)
+        with takeover, self._session.transaction("writing a batch"):
             connection.execute(statement("share_floor"))
             if _reject_below(_floor(connection), slices):
                 raise _Again
             stage("lock")
             self._lock_offsets(connection, topic, slices)
-            self._lock_leaves(connection, [leaf for leaf, _ in months])
+            self._lock_leaves(connection, [leaf for leaf, _, _ in months])
             try:
-                for leaf, leaf_rows in months:
-                    self._copy(connection, leaf, leaf_rows, tallies)
+                for leaf, leaf_rows, leaf_repeats in months:
+                    self._copy(connection, leaf, leaf_rows, leaf_repeats, tallies)
             except _RowRefused as error:
-                _reject_row(slices, error)
+                _reject_row(slices, error, self._keys.resolve(connection, ()))
                 raise _Again from error
             stage("ledger")
             entries = [
@@ -223,13 +225,18 @@ class EventStore:
         stage("committed", records=written.records, inserted=written.inserted)
 
     def _was_committed(
-        self, topic: Topic, slices: Sequence[Slice], batch_ids: Sequence[int]
+        self,
+        connection: Connection,
+        topic: Topic,
+        slices: Sequence[Slice],
+        batch_ids: Sequence[int],
     ) -> bool:
         """Whether a COMMIT without an answer happened.
 
         The old backend may still be at it; taking its row locks waits for its end.
         """
-        with self._session.transaction("settling a commit") as connection:
+        takeover = Takeover(self._settings, connection.info.backend_pid)
+        with takeover, self._session.transaction("settling a commit"):
             self._locked_offsets(connection, topic, slices)
             found = connection.execute(statement("ledger_has"), {"batch_ids": batch_ids}).fetchone()
         return found is not None and found[0] == len(batch_ids)
@@ -240,8 +247,11 @@ class EventStore:
 
     def _rows(
         self, connection: Connection, slices: Sequence[Slice], tallies: Mapping[int, _Tally]
-    ) -> list[bytes]:
-        """The batch as sorted rows without repeats, which are counted."""
+    ) -> tuple[list[bytes], dict[date, list[tuple[bytes, bool]]]]:
+        """The batch as sorted rows, and by month the rows that repeat one of them.
+
+        Beside each repeat stands whether it conflicts with the first of its identity.
+        """
         keys = self._keys.resolve(
             connection, {out[0] for part in slices for out in part.outcomes if type(out) is tuple}
         )
@@ -250,12 +260,13 @@ class EventStore:
             before = len(encoded)
             encoded += binary_copy.encode(part.outcomes, keys, tally.batch_id)
             tally.inserted = len(encoded) - before  # until repeats are found
-        rows, repeats = binary_copy.without_repeats(encoded)
-        for row, conflicts in repeats:
-            tally = tallies[binary_copy.batch_of(row)]
-            tally.repeat(1, int(conflicts))
+        rows, found = binary_copy.without_repeats(encoded)
+        repeats: dict[date, list[tuple[bytes, bool]]] = {}
+        for row, conflicts in found:
+            tallies[binary_copy.batch_of(row)].repeat(1)
+            repeats.setdefault(binary_copy.month_of(row), []).append((row, conflicts))
         rows.sort()
-        return rows
+        return rows, repeats
 
     def _lock_offsets(self, connection: Connection, topic: Topic, slices: Sequence[Slice]) -> None:
         stored = self._locked_offsets(connection, topic, slices)
@@ -269,11 +280,10 @@ class EventStore:
     def _locked_offsets(
         self, connection: Connection, topic: Topic, slices: Sequence[Slice]
     ) -> dict[int, int]:
-        with Takeover(self._settings, connection.info.backend_pid):
-            rows = connection.execute(
-                statement("lock_offsets"),
-                {"topic": topic.name, "partitions": [part.partition for part in slices]},
-            ).fetchall()
+        rows = connection.execute(
+            statement("lock_offsets"),
+            {"topic": topic.name, "partitions": [part.partition for part in slices]},
+        ).fetchall()
         return dict(rows)
 
     def _rejects(
@@ -321,6 +331,7 @@ class EventStore:
         connection: Connection,
         leaf: str,
         rows: Sequence[bytes],
+        repeats: Sequence[tuple[bytes, bool]],
         tallies: Mapping[int, _Tally],
     ) -> None:
         """Straight into the leaf; where a row is there already, through the staging table."""
@@ -332,22 +343,35 @@ class EventStore:
             except pg.UniqueViolation:
                 pass
             else:
+                # All rows are new, so the first of a batch is the one that is stored.
+                for row, conflicts in repeats:
+                    tallies[binary_copy.batch_of(row)].conflicting += conflicts
                 return
         stage("staging", leaf=leaf, rows=len(rows))
         connection.execute(statement("create_staging"))
-        connection.execute(statement("empty_staging"))
-        _copy_rows(connection, "staged_events", rows)
+        _stage_rows(connection, rows)
         new = _counts(connection, "insert_staged", leaf)
-        repeats = len(rows) - sum(new.values())
         # Repeats come in floods (a retry, a replay): stay here until a batch comes through clean.
         self._repeating.discard(leaf)
-        if repeats:
+        if sum(new.values()) < len(rows):
             self._repeating.add(leaf)
-            conflicting = _counts(connection, "conflicting_staged", leaf)
             for batch_id, staged in Counter(map(binary_copy.batch_of, rows)).items():
-                tallies[batch_id].repeat(
-                    staged - new.get(batch_id, 0), conflicting.get(batch_id, 0)
-                )
+                tallies[batch_id].repeat(staged - new.get(batch_id, 0))
+            _add_conflicts(connection, leaf, tallies)
+        if repeats:
+            _stage_rows(connection, [row for row, _ in repeats])
+            _add_conflicts(connection, leaf, tallies)
+
+
+def _stage_rows(connection: Connection, rows: Sequence[bytes]) -> None:
+    connection.execute(statement("empty_staging"))
+    _copy_rows(connection, "staged_events", rows)
+
+
+def _add_conflicts(connection: Connection, leaf: str, tallies: Mapping[int, _Tally]) -> None:
+    """Count the staged rows that tell another story than the stored row of their identity."""
+    for batch_id, conflicting in _counts(connection, "conflicting_staged", leaf).items():
+        tallies[batch_id].conflicting += conflicting
 
 
 class _RowRefused(Exception):
@@ -366,7 +390,7 @@ def _copy_rows(connection: Connection, table: str, rows: Sequence[bytes]) -> Non
                 copy.write(b"".join((binary_copy.HEADER, *rows, binary_copy.TRAILER)))
         except psycopg.DataError as error:
             # "COPY leaf, line 12, column metadata": the word is translated, the number is not.
-            line = re.search(r"^COPY [^,]+, \D*(\d+)", error.diag.context or "")
+            line = re.search(r"^COPY [^,]+, \D*(\d+)", error.diag.context or "", re.MULTILINE)
             if line is None:
                 raise
             raise _RowRefused(rows[int(line[1]) - 1], error.diag.message_primary or "") from None
@@ -397,12 +421,14 @@ def _reject_below(floor: datetime, slices: Sequence[Slice]) -> bool:
     return found
 
 
-def _reject_row(slices: Sequence[Slice], refused: _RowRefused) -> None:
-    occurred_us, event_id = binary_copy.identity_of(refused.row)
+def _reject_row(slices: Sequence[Slice], refused: _RowRefused, keys: Mapping[str, int]) -> None:
+    identity = binary_copy.identity_of(refused.row)
     rejected = Rejected(Reason.REFUSED_BY_DATABASE, refused.detail)
     for part in slices:
         for index, outcome in enumerate(part.outcomes):
-            if type(outcome) is tuple and outcome[1] == event_id and outcome[2] == occurred_us:
+            if type(outcome) is not tuple:
+                continue
+            if (outcome[2], keys[outcome[0]], outcome[1]) == identity:
                 part.outcomes[index] = rejected
 
 

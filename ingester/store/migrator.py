@@ -33,6 +33,12 @@ def migrate(connection: Connection, *, dry_run: bool = False) -> Migrated:
     """
     with translating("migrating"), connection.transaction(force_rollback=dry_run):
         connection.execute(statement("lock_migration"))
+        encoding = connection.execute(statement("server_encoding")).fetchone()
+        if encoding is None or encoding[0] != "UTF8":
+            raise NeedsAPerson(
+                f"the database is encoded in {encoding and encoding[0]}, ids need UTF8: "
+                "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+            )
         # Functions pin the search path they are created under; it must not depend on the role.
         schema = connection.execute(statement("current_schema")).fetchone()
         if schema is None or schema[0] is None:

@@ -45,7 +45,7 @@ BEGIN
 
     PERFORM pg_advisory_xact_lock_shared(ingest_lock_key('floor'));
     SELECT greatest(first_accepted, retention.floor_date::timestamp AT TIME ZONE 'UTC')
-    INTO first_accepted FROM retention_floor AS retention;
+    INTO first_accepted FROM retention_floor AS retention FOR SHARE;
 
     SELECT format('events[%s]%s', element.ordinality - 1, checked.fault) INTO fault
     FROM jsonb_array_elements(events) WITH ORDINALITY AS element

@@ -13,6 +13,7 @@ DECLARE
     next_month date := (month_start + interval '1 month')::date;
     leaf text := campaign_events_partition_name(for_date);
     parent regclass := 'campaign_events'::regclass;
+    first_kept date;
 BEGIN
     IF for_date IS NULL OR NOT isfinite(for_date) THEN
         RAISE EXCEPTION 'a partition needs a finite date, got %', for_date
@@ -28,7 +29,8 @@ BEGIN
     -- Floor before partition, as everywhere; shared, because the floor is only read.
     PERFORM pg_advisory_xact_lock_shared(ingest_lock_key('floor'));
     PERFORM pg_advisory_xact_lock(ingest_lock_key('partition'));
-    IF next_month <= (SELECT floor_date FROM retention_floor) THEN
+    SELECT retention.floor_date INTO first_kept FROM retention_floor AS retention FOR SHARE;
+    IF next_month <= first_kept THEN
         RAISE EXCEPTION 'partition % lies below the retention floor', leaf
             USING ERRCODE = 'invalid_parameter_value',
                 HINT = 'Events of that month have been dropped; they are not accepted again.';

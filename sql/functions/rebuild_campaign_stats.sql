@@ -37,7 +37,8 @@ BEGIN
     END IF;
 
     PERFORM pg_advisory_xact_lock_shared(ingest_lock_key('floor'));
-    SELECT retention.floor_date INTO first_kept FROM retention_floor AS retention;
+    -- FOR SHARE: a caller with an old snapshot must fail here, not trust a floor that has risen.
+    SELECT retention.floor_date INTO first_kept FROM retention_floor AS retention FOR SHARE;
     IF start_date < first_kept THEN
         RAISE EXCEPTION 'events before % have been dropped, so % cannot be rebuilt', first_kept, start_date
             USING ERRCODE = 'invalid_parameter_value',

@@ -3,8 +3,6 @@
 import json
 from dataclasses import replace
 
-import pytest
-
 from tests.acceptance.ingester import Ingester
 from tests.acceptance.publish import publish
 from tests.acceptance.traffic import Publication, mixed
@@ -39,7 +37,6 @@ def test_records_published_again_after_a_restart_change_nothing_and_are_counted(
     assert verdict.conflicts_miscounted == 0
 
 
-@pytest.mark.xfail(reason="repeats within a batch are held against its first, not the row stored")
 def test_a_contradiction_repeated_within_one_batch_counts_each_time(ingester: Ingester) -> None:
     events = list(mixed(7, 100, repeated=0, invalid=0))
     publish(ingester.bootstrap, ingester.topic, events)

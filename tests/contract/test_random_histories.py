@@ -9,10 +9,12 @@ from tests.contract.history import PARTITIONS, History
 from tests.examples import FACTOR
 from tests.record import event_id
 
-SEEDS_THAT_FAILED_ONCE: list[int] = []
+SEEDS_THAT_FAILED_ONCE = [
+    1440,  # a refused write and an assignment started one partition twice: its records stood double
+]
 
 
-@pytest.mark.parametrize("seed", [*SEEDS_THAT_FAILED_ONCE, *range(200 * FACTOR)])
+@pytest.mark.parametrize("seed", sorted({*SEEDS_THAT_FAILED_ONCE, *range(200 * FACTOR)}))
 def test_every_record_lands_exactly_once(seed: int) -> None:
     history = History(seed)
     history.happen(150)

@@ -13,7 +13,6 @@ from tests.contract.slices import TOPIC, slice_of
 from tests.record import event_id, value_of
 
 TOO_SMALL = b'{"k":1e-20000}'
-CONTEXT = pytest.mark.xfail(reason="_copy_rows expects COPY in the first line of the context")
 
 
 @pytest.fixture
@@ -33,10 +32,10 @@ def spoiled(part: Slice, index: int, metadata: bytes = TOO_SMALL) -> Slice:
     "metadata",
     [
         pytest.param(TOO_SMALL, id="number"),
-        pytest.param(rb'{"k":"\u0000"}', id="NUL", marks=CONTEXT),
-        pytest.param(rb'{"k":"\ud800"}', id="surrogate", marks=CONTEXT),
-        pytest.param(b"{", id="cut", marks=CONTEXT),
-        pytest.param(b'{"k":"\n\nCOPY x, line 1, column y', id="forged context", marks=CONTEXT),
+        pytest.param(rb'{"k":"\u0000"}', id="NUL"),
+        pytest.param(rb'{"k":"\ud800"}', id="surrogate"),
+        pytest.param(b"{", id="cut"),
+        pytest.param(b'{"k":\nCOPY x, line 1, column y', id="forged context"),
         pytest.param(b'{"k":\xff}', id="bytes"),
     ],
 )
@@ -98,7 +97,6 @@ def test_repeats_of_a_refused_row_are_rejects_too(backend: PostgresBackend) -> N
     assert (outcome.inserted, outcome.duplicates, outcome.rejected) == (1, 0, 2)
 
 
-@pytest.mark.xfail(reason="_reject_row looks for a refused row without its campaign")
 def test_an_event_of_another_campaign_with_the_same_id_and_time_is_not_to_blame(
     backend: PostgresBackend,
 ) -> None:

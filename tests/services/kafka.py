@@ -47,6 +47,8 @@ SINGLE_NODE = {
     "share.coordinator.state.topic.min.isr": "1",
     # The default waits 3 s for more members before the first assignment.
     "group.initial.rebalance.delay.ms": "0",
+    # Tests that kill consumers need not wait six seconds for the group to notice.
+    "group.min.session.timeout.ms": "1000",
     # After a crash the controller refuses the new broker until the old session is over (9 s).
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",

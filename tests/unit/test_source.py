@@ -38,6 +38,7 @@ class Client:
     script: list[list[Scripted]] = field(default_factory=list)
     assigned: list[tuple[str, list[tuple[int, int]]]] = field(default_factory=list)
     callbacks: dict[str, Any] = field(default_factory=dict)
+    resumed: list[int] = field(default_factory=list)
 
     def subscribe(self, _: list[str], **callbacks: Any) -> None:
         self.callbacks = callbacks
@@ -47,6 +48,9 @@ class Client:
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
         self.assigned.append(("assign", [(each.partition, each.offset) for each in partitions]))
+
+    def resume(self, partitions: list[TopicPartition]) -> None:
+        self.resumed += [each.partition for each in partitions]
 
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
         self.assigned.append(("unassign", [(each.partition, 0) for each in partitions]))
@@ -116,6 +120,15 @@ def test_records_that_repeat_within_one_poll_are_dropped(client: Client, source:
     client.script = [records(0, 0, 1) + records(1, 0) + records(0, 1, 2)]
     read = [offset for partition, run in offsets_of(source) for offset in run if partition == 0]
     assert read == [0, 1, 2]
+
+
+def test_a_partition_that_goes_while_paused_is_not_silent_when_it_returns(
+    client: Client, source: Source
+) -> None:
+    # librdkafka keeps the application's pause of a partition across assignments.
+    source.start({0: 0, 1: 0})
+    client.decide("on_revoke", 1)
+    assert client.resumed == [1]
 
 
 def test_started_again_a_partition_is_read_from_there(client: Client, source: Source) -> None:
