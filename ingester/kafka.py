@@ -78,7 +78,8 @@ def _client_conf(settings: Settings) -> dict[str, Any]:
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "client.id": "campaign-ingester",
         "security.protocol": settings.kafka_security_protocol.lower(),
-        "log_level": 3,
+        # The error callback tells what matters, now and then; librdkafka itself would fill a log.
+        "log_level": 2,
     }
     optional = {
         "sasl.mechanism": settings.kafka_sasl_mechanism,

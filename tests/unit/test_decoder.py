@@ -37,8 +37,7 @@ def assert_all_agree(value: bytes, headers: Headers) -> Understood | None:
         return None  # an envelope, perhaps: judged below
     assert as_understood(outcome) == expected
     if not isinstance(outcome, Rejected) and outcome[6] is not None:
-        kept, written = (text.translate(None, b" \t\r\n") for text in (outcome[6], value))
-        assert kept in written, "metadata is kept as it was written, but for white space"
+        assert outcome[6] in value, "metadata is kept as it was written"
     return expected
 
 
@@ -106,7 +105,7 @@ def test_the_common_shape_takes_the_fast_path_and_asks_for_no_headers() -> None:
 
 def test_an_empty_object_in_a_text_is_not_taken_for_the_metadata() -> None:
     outcome = decoded(common(campaign_id='"{}"', metadata="{ }"))
-    assert outcome[6] == b"{}"
+    assert outcome[6] == b"{ }"
 
 
 def test_headers_are_those_of_the_record_they_belong_to() -> None:
