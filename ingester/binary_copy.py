@@ -51,7 +51,8 @@ def encode(
     """Encode the events among the outcomes, one row each; `keys` has every campaign of theirs."""
     rows: list[bytes] = []
     append = rows.append
-    fixed, plain = _fixed, _TYPES_WITHOUT_EXTRAS
+    fixed, plain, types = _fixed, _TYPES_WITHOUT_EXTRAS, _TYPES
+    accounts: dict[str | None, bytes] = {None: _NULL}
     for outcome in outcomes:
         if type(outcome) is not tuple:
             continue
@@ -60,19 +61,21 @@ def encode(
         if email is None and metadata is None:
             append(row + plain[type_code])
         else:
-            append(row + _TYPES[type_code] + _text(email) + _jsonb(metadata))
+            account = accounts.get(email)
+            if account is None:  # a campaign has a handful of accounts: each is encoded once
+                account = accounts[email] = _text(email or "")
+            extras = _NULL if metadata is None else _jsonb(metadata)
+            append(row + types[type_code] + account + extras)
     return rows
 
 
-def _text(value: str | None) -> bytes:
-    if value is None:
-        return _NULL
+def _text(value: str) -> bytes:
     data = value.encode()
     return _length(len(data)) + data
 
 
-def _jsonb(value: bytes | None) -> bytes:
-    return _NULL if value is None else _length(len(value) + 1) + _JSONB_VERSION + value
+def _jsonb(value: bytes) -> bytes:
+    return _length(len(value) + 1) + _JSONB_VERSION + value
 
 
 def batch_of(row: bytes) -> int:

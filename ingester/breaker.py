@@ -16,7 +16,7 @@ class Breaker:
     def __init__(self, sample: int, refused_share: float) -> None:
         self._sample = sample
         self._refused_share = refused_share
-        self._recent: dict[int, deque[bool]] = {}
+        self._recent: dict[int, deque[int]] = {}
 
     def judge(self, partition: int, outcomes: Sequence[Event | Rejected]) -> None:
         """Take in what became of some records; call it before they are written.
@@ -26,9 +26,11 @@ class Breaker:
         if not self._sample:
             return
         recent = self._recent.setdefault(partition, deque(maxlen=self._sample))
-        refused = [type(outcome) is Rejected for outcome in outcomes]
-        recent.extend(refused)
-        if not any(refused) or len(recent) < self._sample:
+        if Rejected not in set(map(type, outcomes)):
+            recent.extend(bytes(len(outcomes)))  # as many zeros
+            return
+        recent.extend(type(outcome) is Rejected for outcome in outcomes)
+        if len(recent) < self._sample:
             return
         count = sum(recent)
         if count >= self._refused_share * self._sample:

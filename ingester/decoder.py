@@ -131,21 +131,48 @@ def decode(
     `headers_of(i)` gives the headers of the i-th record; it is called only where the fast path
     gave up, since reading headers costs more than reading a value.
     """
+    # The parser keeps the last of two equal keys. But every string brings two quotes, and more
+    # where it escapes one; so a key that stands twice leaves quotes over. They are counted at once
+    # for the whole run, and one by one only where some are over.
+    try:
+        joined = b"".join(values)  # type: ignore[arg-type]  # a tombstone raises
+    except TypeError:
+        joined = b"".join(filter(None, values))
+    quotes = joined.count(b'"')
+    one_by_one = len(joined) > VALUE_BYTES_MAX < max(map(len, filter(None, values)))
+    if not one_by_one:
+        outcomes, accounted = _decode(values, headers_of, window, one_by_one=False)
+        one_by_one = accounted != quotes
+    if one_by_one:
+        outcomes, _ = _decode(values, headers_of, window, one_by_one=True)
+    return outcomes
+
+
+def _decode(
+    values: Sequence[bytes | None],
+    headers_of: Callable[[int], Headers],
+    window: Window,
+    *,
+    one_by_one: bool,
+) -> tuple[list[Event | Rejected], int]:
+    """Decode a run; also returns how many quotes its values account for."""
     outcomes: list[Event | Rejected] = []
     append = outcomes.append
     parse, fromisoformat, fromhex = _parse, datetime.fromisoformat, bytes.fromhex
+    unset, epoch, codes = _UNSET, EPOCH, type_codes
     first_us, last_us = window.first_us, window.last_us
+    accounted = 0
     for index, value in enumerate(values):
         try:
             event = parse(value)  # type: ignore[arg-type]  # None raises, as junk does
             quotes = _QUOTES
             count = event.count
-            if count is _UNSET:
+            if count is unset:
                 count = 1
             else:
                 quotes += 2
             email = event.email_account_id
-            if email is _UNSET:
+            if email is unset:
                 email = None
             elif email is None:
                 quotes += 2
@@ -154,14 +181,12 @@ def decode(
                 if "\0" in email:
                     raise ValueError
             metadata = None
-            if event.metadata is not _UNSET:
+            if event.metadata is not unset:
                 metadata = bytes(event.metadata)
                 quotes += 2 + metadata.count(b'"')
                 if not _is_plain(metadata):
                     raise ValueError
-            # The parser keeps the last of two equal keys. But every string brings two quotes, and
-            # more where it escapes one; so a key that stands twice leaves quotes over.
-            if value.count(b'"') != quotes or len(value) > VALUE_BYTES_MAX:  # type: ignore[union-attr, arg-type]
+            if one_by_one and (value.count(b'"') != quotes or len(value) > VALUE_BYTES_MAX):  # type: ignore[union-attr, arg-type]
                 raise ValueError
             campaign_id = event.campaign_id
             event_id = event.event_id
@@ -182,7 +207,7 @@ def decode(
             identity = fromhex(event_id.replace("-", ""))
             if len(identity) != 16:
                 raise ValueError
-            elapsed = fromisoformat(time) - EPOCH
+            elapsed = fromisoformat(time) - epoch
             occurred_us = (
                 elapsed.days * 86_400_000_000 + elapsed.seconds * 1_000_000 + elapsed.microseconds
             )
@@ -190,19 +215,21 @@ def decode(
                 raise ValueError
         except _DOUBTS:
             append(decode_strictly(value, headers_of(index), window))
+            accounted += value.count(b'"') if value else 0
         else:
+            accounted += quotes
             append(
                 (
                     campaign_id,
                     identity,
                     occurred_us,
-                    type_codes[event.event_type],
+                    codes[event.event_type],
                     count,
                     email,
                     metadata,
                 )
             )
-    return outcomes
+    return outcomes, accounted
 
 
 _may_have_exponent = re.compile(rb"[\[:,\s]-?\d[\d.]*[eE]").search
@@ -210,19 +237,20 @@ _may_have_exponent = re.compile(rb"[\[:,\s]-?\d[\d.]*[eE]").search
 
 def _is_plain(metadata: bytes) -> bool:
     """Whether the text of a metadata value certainly is an object that jsonb keeps."""
-    if (
-        metadata[:1] != b"{"
-        or len(metadata) > METADATA_BYTES_MAX
-        or metadata.count(b"{") + metadata.count(b"[") >= DEPTH_MAX
-        or _may_have_exponent(metadata) is not None
-    ):
+    if metadata[:1] != b"{" or len(metadata) > METADATA_BYTES_MAX:
+        return False
+    if len(metadata) >= 2 * DEPTH_MAX and metadata.count(b"{") + metadata.count(b"[") >= DEPTH_MAX:
         return False
     document = orjson.loads(metadata)
-    if b"\\" not in metadata:
-        # Its quotes are those of its strings: a key that stands twice makes it have more of them
-        # than what the parser kept of it.
-        return orjson.dumps(document).count(b'"') == metadata.count(b'"')
-    _strict.decode(metadata.decode())
+    again = orjson.dumps(document)
+    if again != metadata:
+        # Not as orjson writes it: white space, escapes, numbers of another form, or a key twice.
+        if _may_have_exponent(metadata):
+            return False
+        if b"\\" in metadata:
+            _strict.decode(metadata.decode())
+        elif again.count(b'"') != metadata.count(b'"'):
+            return False
     return b"\\u0000" not in metadata
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import methodcaller
 from typing import Protocol, TypeVar
 
 import structlog
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 Job = TypeVar("Job")
 
+_value_of = methodcaller("value")
 IDLE_SECONDS = 0.1
 """How long a poll may wait while nothing is due; stopping and rebalances are seen this often."""
 
@@ -178,7 +180,7 @@ class Pipeline:
         for partition, records in polled.runs:
             if partition not in self._positions:
                 continue
-            values = [record.value() for record in records]
+            values = list(map(_value_of, records))
             outcomes = decode(values, lambda i, run=records: self.headers_of(run[i]), window)  # type: ignore[misc]
             self._breaker.judge(partition, outcomes)
             size_bytes = sum(map(len, filter(None, values)))

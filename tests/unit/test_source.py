@@ -169,7 +169,7 @@ def test_an_end_that_more_records_followed_is_told_no_more(client: Client, sourc
     client.script = [[*records(0, 0), end(0, 1), *records(0, 1)]]
     polled = source.poll(100, 0.0)
     assert polled.ends == {}
-    assert [len(run) for _, run in polled.runs] == [1, 1]
+    assert sum(len(run) for _, run in polled.runs) == 2
 
 
 def test_an_offset_out_of_range_is_never_skipped(client: Client, source: Source) -> None:
