@@ -18,6 +18,7 @@ import structlog
 from ingester.batch import Batch, Limits, Record, Slice, Topic, Written
 from ingester.breaker import Breaker
 from ingester.decoder import Headers, Window, decode
+from ingester.encoded import Encoded
 from ingester.errors import NeedsAPerson, TemporaryError
 from ingester.retry import Retry
 from ingester.settings import Settings
@@ -58,7 +59,10 @@ class Store(Protocol):
     def positions(self, topic: Topic, beginnings: Mapping[int, int]) -> dict[int, int]: ...
     def offsets(self, topic: str) -> dict[int, int]: ...
     def floor(self) -> datetime: ...
-    def write(self, topic: Topic, slices: Sequence[Slice]) -> Written: ...
+    def encode_ahead(self, slices: Sequence[Slice]) -> Encoded | None: ...
+    def write(
+        self, topic: Topic, slices: Sequence[Slice], encoded: Encoded | None = None
+    ) -> Written: ...
 
 
 @dataclass(slots=True)
@@ -108,6 +112,7 @@ class Pipeline:
     _check_at: float = 0.0
     _start_at: float = 0.0
     _floor: datetime | None = None
+    _encoded: Encoded | None = None
     _paused: bool = False
     _stopping: bool = False
     _topic: Topic | None = None
@@ -175,6 +180,7 @@ class Pipeline:
     def _take(self, polled: Polled) -> None:
         if not polled.runs and not polled.ends:
             return
+        self._encoded = None  # it changes
         now = self.clock.monotonic()
         window = self._window()
         for partition, records in polled.runs:
@@ -209,6 +215,7 @@ class Pipeline:
 
     def _forget(self, partitions: Sequence[int]) -> None:
         self._batch.drop(partitions)
+        self._encoded = None
         self._breaker.forget(partitions)
         for partition in partitions:
             self._positions.pop(partition, None)
@@ -285,6 +292,7 @@ class Pipeline:
         if self._writing is not None:
             if not self._batch.is_full:
                 return
+            self._encode_ahead()
             try:
                 self._writing.result(1.0)
             except TimeoutError:
@@ -299,10 +307,12 @@ class Pipeline:
             return
         for part in slices:
             self._positions[part.partition] = part.end
-        self._writing = self._submit(lambda: self._write(topic, slices))
+        self._encode_ahead()
+        encoded = self._encoded
+        self._writing = self._submit(lambda: self._write(topic, slices, encoded))
         self._open_batch()
 
-    def _write(self, topic: Topic, slices: Sequence[Slice]) -> Written:
+    def _write(self, topic: Topic, slices: Sequence[Slice], encoded: Encoded | None) -> Written:
         """Write, if the records are of the topic whose offsets are stored.
 
         A topic that is made again under its name goes on delivering, without an error, from the
@@ -315,7 +325,12 @@ class Pipeline:
                 f"{topic.name} was made again while it was read: its id was {topic.topic_id} and "
                 f"is {found.topic_id}. Nothing of the new topic was written; a person has to decide"
             )
-        return self.store.write(topic, slices)
+        return self.store.write(topic, slices, encoded)
+
+    def _encode_ahead(self) -> None:
+        """Encode the open batch on this thread while the writer is still copying the last one."""
+        if self._encoded is None:
+            self._encoded = self.store.encode_ahead(list(self._batch.slices.values()))
 
     def _settle_write(self) -> None:
         """Take in the result of a write that has ended."""
@@ -344,6 +359,7 @@ class Pipeline:
         return self.jobs.submit(self.retry, job)
 
     def _open_batch(self) -> None:
+        self._encoded = None
         settings = self.settings
         self._batch = Batch(
             Limits(

@@ -31,10 +31,14 @@ class CampaignKeys:
                 self._look_up(connection, added)
         return self._keys
 
+    def known(self) -> Mapping[str, int]:
+        """What is remembered now; safe to read from another thread."""
+        return self._keys
+
     def forget(self) -> None:
         """Drop what is remembered: another server, or an older state of it, may answer next."""
-        self._keys.clear()
+        self._keys = {}
 
     def _look_up(self, connection: Connection, campaign_ids: list[str]) -> None:
         found = connection.execute(statement("campaign_keys"), {"campaign_ids": campaign_ids})
-        self._keys.update(found.fetchall())
+        self._keys |= found.fetchall()

@@ -8,9 +8,9 @@ TemporaryError, and the same slices may then be written again.
 """
 
 import re
-from collections import Counter
+import threading
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from psycopg import errors as pg
 from ingester import binary_copy
 from ingester.batch import Record, Slice, Topic, Written
 from ingester.decoder import EPOCH, Headers, Reason, Rejected, microseconds
+from ingester.encoded import Encoded, Tally, encode_slices
 from ingester.errors import CommitUnknown, IngesterError, NeedsAPerson, TemporaryError
 from ingester.settings import Settings
 from ingester.store.campaigns import CampaignKeys
@@ -33,19 +34,8 @@ from ingester.store.takeover import Takeover
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Tally:
-    """Counts of one slice: inserted + duplicates + rejected = records."""
-
-    batch_id: int
-    inserted: int = 0
-    duplicates: int = 0
-    conflicting: int = 0
-
-    def repeat(self, count: int) -> None:
-        """Count rows as repeats that were taken for new until now."""
-        self.inserted -= count
-        self.duplicates += count
+def _campaigns(slices: Sequence[Slice]) -> set[str]:
+    return {out[0] for part in slices for out in part.outcomes if type(out) is tuple}
 
 
 class _Refused(Exception):
@@ -73,6 +63,9 @@ class EventStore:
         self._headers_of = headers_of
         self._keys = CampaignKeys(settings.ingester_campaign_cache_max)
         self._leaves: set[str] = set()
+        self._batch_ids: deque[int] = deque()
+        self._taking_ids = threading.Lock()
+        self._generation = 0
         self._repeating: set[str] = set()
         self._unsettled: tuple[list[int], Written] | None = None
         self._session = Session(settings, f"ingester-writer-{worker}", self._forget)
@@ -119,8 +112,27 @@ class EventStore:
         with self._session.use("reading the retention floor") as connection:
             return _floor(connection)
 
-    def write(self, topic: Topic, slices: Sequence[Slice]) -> Written:
+    def encode_ahead(self, slices: Sequence[Slice]) -> Encoded | None:
+        """Encode slices without asking the database; None where that is not possible.
+
+        For the decoding thread: what it does here the writing thread need not do between two COPYs.
+        """
+        generation = self._generation  # read first: see _forget
+        keys = self._keys.known()
+        if not keys.keys() >= _campaigns(slices):
+            return None
+        batch_ids = self._taken_ids(len(slices))
+        if batch_ids is None:
+            return None
+        ordered = sorted(slices, key=lambda part: part.partition)
+        return encode_slices(ordered, keys, batch_ids, generation)
+
+    def write(
+        self, topic: Topic, slices: Sequence[Slice], encoded: Encoded | None = None
+    ) -> Written:
         """Write the slices in one transaction, exactly once.
+
+        `encoded` may bring them encoded ahead.
 
         A slice whose partition has moved on is refused and the others are written; a record that
         the database refuses becomes a reject. Safe to call again with the same slices after a
@@ -138,12 +150,16 @@ class EventStore:
             remaining = sorted(slices, key=lambda part: part.partition)
             while remaining:
                 try:
-                    return self._write(connection, topic, remaining, refused)
+                    if encoded is None or encoded.generation != self._generation:
+                        encoded = self._encoded(connection, remaining)
+                    return self._write(connection, topic, remaining, encoded, refused)
                 except _Refused as error:
+                    encoded = None
                     refused |= error.stored
                     remaining = [part for part in remaining if part.partition not in refused]
                     stage("refused", partitions=sorted(refused))
                 except _Again:
+                    encoded = None
                     self._leaves.clear()
             return Written(refused=refused)
 
@@ -156,8 +172,16 @@ class EventStore:
         self._session.close()
 
     def _forget(self) -> None:
+        """The connection is lost: an older server may answer next, with other keys and ids.
+
+        The generation moves last, and whoever encodes ahead reads it first: what was encoded with
+        old keys or ids never carries the new generation.
+        """
         self._keys.forget()
+        with self._taking_ids:
+            self._batch_ids.clear()
         self._leaves.clear()
+        self._generation += 1
 
     # -- the transaction
 
@@ -166,14 +190,15 @@ class EventStore:
         connection: Connection,
         topic: Topic,
         slices: Sequence[Slice],
+        encoded: Encoded,
         refused: Mapping[int, int],
     ) -> Written:
         stage("prepare", partitions=[part.partition for part in slices])
-        tallies = self._tallies(connection, slices)
-        rows, repeats = self._rows(connection, slices, tallies)
+        self._reserve_ids(connection, len(slices))  # for the next batch, so that it can go ahead
+        tallies = encoded.tallies()
         months = [
-            (self._leaf(connection, month), month_rows, repeats.get(month, []))
-            for month, month_rows in binary_copy.months_of(rows)
+            (self._leaf(connection, month), month_rows, encoded.repeats.get(month, []))
+            for month, month_rows in binary_copy.months_of(encoded.rows)
         ]
         # Around everything: not only offsets are waited for, but also a key that a stopped writer
         # has inserted and not committed.
@@ -189,7 +214,7 @@ class EventStore:
                 for leaf, leaf_rows, leaf_repeats in months:
                     self._copy(connection, leaf, leaf_rows, leaf_repeats, tallies)
             except _RowRefused as error:
-                _reject_row(slices, error, self._keys.resolve(connection, ()))
+                _reject_row(slices, error, self._keys.known())
                 raise _Again from error
             stage("ledger")
             entries = [
@@ -212,6 +237,27 @@ class EventStore:
             )
             self._commit(connection, list(tallies), written)
         return written
+
+    def _encoded(self, connection: Connection, slices: Sequence[Slice]) -> Encoded:
+        """Encode slices, asking the database for the keys and ids that are missing."""
+        stage("encode")
+        keys = self._keys.resolve(connection, _campaigns(slices))
+        while (batch_ids := self._taken_ids(len(slices))) is None:
+            self._reserve_ids(connection, len(slices))
+        return encode_slices(slices, keys, batch_ids, self._generation)
+
+    def _reserve_ids(self, connection: Connection, count: int) -> None:
+        """Have ids for that many slices at hand; those of a lost connection are gaps."""
+        missing = count - len(self._batch_ids)
+        if missing > 0:
+            found = connection.execute(statement("next_batch_ids"), {"count": missing})
+            self._batch_ids.extend(batch_id for (batch_id,) in found)
+
+    def _taken_ids(self, count: int) -> list[int] | None:
+        with self._taking_ids:
+            if len(self._batch_ids) < count:
+                return None
+            return [self._batch_ids.popleft() for _ in range(count)]
 
     def _commit(self, connection: Connection, batch_ids: list[int], written: Written) -> None:
         stage("commit")
@@ -240,33 +286,6 @@ class EventStore:
             self._locked_offsets(connection, topic, slices)
             found = connection.execute(statement("ledger_has"), {"batch_ids": batch_ids}).fetchone()
         return found is not None and found[0] == len(batch_ids)
-
-    def _tallies(self, connection: Connection, slices: Sequence[Slice]) -> dict[int, _Tally]:
-        ids = connection.execute(statement("next_batch_ids"), {"count": len(slices)}).fetchall()
-        return {batch_id: _Tally(batch_id) for (batch_id,) in ids}
-
-    def _rows(
-        self, connection: Connection, slices: Sequence[Slice], tallies: Mapping[int, _Tally]
-    ) -> tuple[list[bytes], dict[date, list[tuple[bytes, bool]]]]:
-        """The batch as sorted rows, and by month the rows that repeat one of them.
-
-        Beside each repeat stands whether it conflicts with the first of its identity.
-        """
-        keys = self._keys.resolve(
-            connection, {out[0] for part in slices for out in part.outcomes if type(out) is tuple}
-        )
-        encoded: list[bytes] = []
-        for part, tally in zip(slices, tallies.values(), strict=True):
-            before = len(encoded)
-            encoded += binary_copy.encode(part.outcomes, keys, tally.batch_id)
-            tally.inserted = len(encoded) - before  # until repeats are found
-        rows, found = binary_copy.without_repeats(encoded)
-        repeats: dict[date, list[tuple[bytes, bool]]] = {}
-        for row, conflicts in found:
-            tallies[binary_copy.batch_of(row)].repeat(1)
-            repeats.setdefault(binary_copy.month_of(row), []).append((row, conflicts))
-        rows.sort()
-        return rows, repeats
 
     def _lock_offsets(self, connection: Connection, topic: Topic, slices: Sequence[Slice]) -> None:
         stored = self._locked_offsets(connection, topic, slices)
@@ -332,7 +351,7 @@ class EventStore:
         leaf: str,
         rows: Sequence[bytes],
         repeats: Sequence[tuple[bytes, bool]],
-        tallies: Mapping[int, _Tally],
+        tallies: Mapping[int, Tally],
     ) -> None:
         """Straight into the leaf; where a row is there already, through the staging table."""
         if leaf not in self._repeating:
@@ -368,7 +387,7 @@ def _stage_rows(connection: Connection, rows: Sequence[bytes]) -> None:
     _copy_rows(connection, "staged_events", rows)
 
 
-def _add_conflicts(connection: Connection, leaf: str, tallies: Mapping[int, _Tally]) -> None:
+def _add_conflicts(connection: Connection, leaf: str, tallies: Mapping[int, Tally]) -> None:
     """Count the staged rows that tell another story than the stored row of their identity."""
     for batch_id, conflicting in _counts(connection, "conflicting_staged", leaf).items():
         tallies[batch_id].conflicting += conflicting
@@ -432,7 +451,7 @@ def _reject_row(slices: Sequence[Slice], refused: _RowRefused, keys: Mapping[str
                 part.outcomes[index] = rejected
 
 
-def _ledger_entry(topic: Topic, part: Slice, tally: _Tally) -> dict[str, Any]:
+def _ledger_entry(topic: Topic, part: Slice, tally: Tally) -> dict[str, Any]:
     times = [out[2] for out in part.outcomes if type(out) is tuple] if tally.inserted else []
     return {
         "batch_id": tally.batch_id,

@@ -16,6 +16,7 @@ import orjson
 
 from ingester.batch import Slice, Topic, Written
 from ingester.decoder import EPOCH, Event, Reason, Rejected, microseconds
+from ingester.encoded import Encoded
 from ingester.errors import CommitUnknown, NeedsAPerson, TemporaryError
 from ingester.event import EventType
 from tests.contract.stored import Counts, Entry, Identity, Reject, Stored, Told
@@ -92,7 +93,13 @@ class MemoryStore:
         self._outage()
         return self._database.floor
 
-    def write(self, topic: Topic, slices: Sequence[Slice]) -> Written:
+    def encode_ahead(self, _: Sequence[Slice]) -> Encoded | None:
+        """Nothing is gained by it here."""
+        return None
+
+    def write(
+        self, topic: Topic, slices: Sequence[Slice], _: Encoded | None = None
+    ) -> Written:
         """Write the slices at once, exactly once."""
         self._outage()
         if self._unsettled is not None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ingester.batch import Slice, Topic, Written
+from ingester.encoded import Encoded
 from ingester.errors import TemporaryError
 from ingester.pipeline import Clock, Pipeline
 from ingester.retry import Retry
@@ -27,7 +28,9 @@ class NotedStore(MemoryStore):
         super().__init__(database)
         self._schedule = schedule
 
-    def write(self, topic: Topic, slices: Sequence[Slice]) -> Written:
+    def write(
+        self, topic: Topic, slices: Sequence[Slice], _: Encoded | None = None
+    ) -> Written:
         """Note the slices that are tried, and write them."""
         self._schedule.note("try", {part.partition: (part.start, part.end) for part in slices})
         written = super().write(topic, slices)
