@@ -46,9 +46,15 @@ _DAY_US: Final = 86_400_000_000
 
 
 def encode(
-    outcomes: Iterable[Event | Rejected], keys: Mapping[str, int], batch_id: int
+    outcomes: Iterable[Event | Rejected],
+    keys: Mapping[str, int],
+    batch_id: int,
+    unknown: list[Event],
 ) -> list[bytes]:
-    """Encode the events among the outcomes, one row each; `keys` has every campaign of theirs."""
+    """Encode the events among the outcomes, one row each.
+
+    Those whose campaign is not in `keys` are added to `unknown` instead.
+    """
     rows: list[bytes] = []
     append = rows.append
     fixed, plain, types = _fixed, _TYPES_WITHOUT_EXTRAS, _TYPES
@@ -57,7 +63,12 @@ def encode(
         if type(outcome) is not tuple:
             continue
         campaign_id, identity, occurred_us, type_code, count, email, metadata = outcome
-        row = fixed(8, 8, occurred_us, 4, keys[campaign_id], 16, identity, 8, batch_id, 4, count)
+        try:
+            key = keys[campaign_id]
+        except KeyError:
+            unknown.append(outcome)
+            continue
+        row = fixed(8, 8, occurred_us, 4, key, 16, identity, 8, batch_id, 4, count)
         if email is None and metadata is None:
             append(row + plain[type_code])
         else:

@@ -34,10 +34,6 @@ from ingester.store.takeover import Takeover
 log = structlog.get_logger(__name__)
 
 
-def _campaigns(slices: Sequence[Slice]) -> set[str]:
-    return {out[0] for part in slices for out in part.outcomes if type(out) is tuple}
-
-
 class _Refused(Exception):
     """The stored offset of some partitions is not where the slices start."""
 
@@ -113,14 +109,14 @@ class EventStore:
             return _floor(connection)
 
     def encode_ahead(self, slices: Sequence[Slice]) -> Encoded | None:
-        """Encode slices without asking the database; None where that is not possible.
+        """Encode slices without asking the database, as far as campaigns are known.
+
+        None where no batch ids are at hand.
 
         For the decoding thread: what it does here the writing thread need not do between two COPYs.
         """
         generation = self._generation  # read first: see _forget
         keys = self._keys.known()
-        if not keys.keys() >= _campaigns(slices):
-            return None
         batch_ids = self._taken_ids(len(slices))
         if batch_ids is None:
             return None
@@ -152,6 +148,9 @@ class EventStore:
                 try:
                     if encoded is None or encoded.generation != self._generation:
                         encoded = self._encoded(connection, remaining)
+                    if encoded.unknown:
+                        missing = encoded.unknown_campaigns()
+                        encoded = encoded.completed(self._keys.resolve(connection, missing))
                     return self._write(connection, topic, remaining, encoded, refused)
                 except _Refused as error:
                     encoded = None
@@ -239,12 +238,10 @@ class EventStore:
         return written
 
     def _encoded(self, connection: Connection, slices: Sequence[Slice]) -> Encoded:
-        """Encode slices, asking the database for the keys and ids that are missing."""
         stage("encode")
-        keys = self._keys.resolve(connection, _campaigns(slices))
         while (batch_ids := self._taken_ids(len(slices))) is None:
             self._reserve_ids(connection, len(slices))
-        return encode_slices(slices, keys, batch_ids, self._generation)
+        return encode_slices(slices, self._keys.known(), batch_ids, self._generation)
 
     def _reserve_ids(self, connection: Connection, count: int) -> None:
         """Have ids for that many slices at hand; those of a lost connection are gaps."""
@@ -447,7 +444,7 @@ def _reject_row(slices: Sequence[Slice], refused: _RowRefused, keys: Mapping[str
         for index, outcome in enumerate(part.outcomes):
             if type(outcome) is not tuple:
                 continue
-            if (outcome[2], keys[outcome[0]], outcome[1]) == identity:
+            if (outcome[2], keys.get(outcome[0]), outcome[1]) == identity:
                 part.outcomes[index] = rejected
 
 

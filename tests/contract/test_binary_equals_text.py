@@ -35,7 +35,7 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 def copy(connection: psycopg.Connection[Any], outcomes: Sequence[Event | Rejected]) -> int:
     keys = {out[0]: KEYS.get(out[0], 7) for out in outcomes if not isinstance(out, Rejected)}
-    rows = encode(outcomes, keys, BATCH_ID)
+    rows = encode(outcomes, keys, BATCH_ID, [])
     with connection.cursor() as cursor:
         with cursor.copy(about("copy_rows", table="from_binary")) as writer:
             writer.write(b"".join((HEADER, *rows, TRAILER)))

@@ -39,7 +39,7 @@ def an_event(
 
 
 def row_of(event: Event, batch_id: int = 1) -> bytes:
-    (row,) = encode([event], KEYS, batch_id)
+    (row,) = encode([event], KEYS, batch_id, [])
     return row
 
 
@@ -80,7 +80,7 @@ def test_a_row_gives_back_its_batch_and_identity(event: Event, batch_id: int) ->
 
 def test_a_row_is_laid_out_as_postgresql_reads_it() -> None:
     event: Event = ("c256", bytes(range(16)), 1, 4, -2, "é", b'{"k":1}')
-    (row,) = encode([event], KEYS, 7)
+    (row,) = encode([event], KEYS, 7, [])
     fields = []
     (field_count,) = struct.unpack_from(">h", row)
     position = 2
@@ -113,7 +113,7 @@ def test_absent_extras_are_nulls() -> None:
 
 def test_rejects_make_no_rows() -> None:
     rejected = Rejected(Reason.TOMBSTONE, "")
-    assert encode([rejected, an_event(), rejected], KEYS, 1) == [row_of(an_event())]
+    assert encode([rejected, an_event(), rejected], KEYS, 1, []) == [row_of(an_event())]
 
 
 # -- months
