@@ -2,8 +2,10 @@ r"""`python -m bench.ingest`: events of a full topic to committed rows, against 
 
 One worker, and psql with a text file of the same rows, take turns (A B A B …) on the same server,
 each into a fresh migrated database with the same partitioned table, the same indexes and the same
-leaves, made beforehand. A third turn, for information: a topic in which 1 % of the records repeat
-earlier ones. After every run the rows are counted, so that nothing fast and wrong gets a figure.
+leaves, made beforehand. Twice: with events of the required fields only, and with the realistic mix
+of `ingester simulate` (optional fields, several spellings, CloudEvents). A further turn, for
+information: the mix with 1 % of the records repeated. After every run the rows are counted, so that
+nothing fast and wrong gets a figure.
 """
 
 import contextlib
@@ -21,7 +23,7 @@ from bench.cpu import process_seconds, server_seconds
 from bench.database import Database
 from bench.report import Spread
 from bench.servers import Servers, forget_group, servers, topic_of_our_own, unique_name
-from bench.traffic import Traffic, publish
+from bench.traffic import Traffic, publish, publish_plain
 from bench.worker import WorkerRun, run_worker
 
 PARTITIONS = 4
@@ -41,6 +43,7 @@ class Contender:
     name: str
     events: int
     run: Callable[[Database], float]
+    yardstick: "Contender | None" = None
     seconds: list[float] = field(default_factory=list)
     postgres_cpu_seconds: list[float] = field(default_factory=list)
     kafka_cpu_seconds: list[float] = field(default_factory=list)
@@ -68,14 +71,26 @@ def main(
             _published(stack, where, events, share) for share in (0.0, REPEATING_SHARE)
         )
         file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "events.txt"
+        plain = _published_plain(stack, where, events)
+        plain_file = file.with_name("plain.txt")
         found, tables = _first_ingest(where, unique, group, file)
+        _first_ingest(where, plain, group, plain_file)
+        copy = Contender("psql copy text", unique.records, lambda db: psql.load(db.url, file))
+        plain_copy = Contender(
+            "psql copy text, required fields only",
+            plain.records,
+            lambda db: psql.load(db.url, plain_file),
+        )
         sides = [
-            _worker("worker", where, unique, group),
-            Contender("psql copy text", unique.records, lambda db: psql.load(db.url, file)),
-            _worker("worker, 1 % repeated", where, repeating, group),
+            _worker("worker, required fields only", where, plain, group, plain_copy),
+            plain_copy,
+            _worker("worker, realistic mix", where, unique, group, copy),
+            copy,
+            _worker("worker, realistic mix, 1 % repeated", where, repeating, group, copy),
         ]
+        topics = (plain, plain, unique, unique, repeating)
         for number in range(1, repeat + 1):
-            for side, traffic in zip(sides, (unique, unique, repeating), strict=True):
+            for side, traffic in zip(sides, topics, strict=True):
                 _take_turn(side, where, traffic)
             shown = ", ".join(f"{side.name} {side.seconds[-1]:.2f} s" for side in sides)
             report.say(f"{number} of {repeat}: {shown}")
@@ -92,7 +107,16 @@ def _published(stack: contextlib.ExitStack, where: Servers, events: int, share: 
     return publish(where.bootstrap, topic, events=events, duplicates=share)
 
 
-def _worker(name: str, where: Servers, traffic: Traffic, group: str) -> Contender:
+def _published_plain(stack: contextlib.ExitStack, where: Servers, events: int) -> Traffic:
+    name = unique_name("plain")
+    topic = stack.enter_context(topic_of_our_own(where.bootstrap, name, PARTITIONS))
+    report.say(f"publishing {events:,} records with the required fields only")
+    return publish_plain(where.bootstrap, topic, events=events)
+
+
+def _worker(
+    name: str, where: Servers, traffic: Traffic, group: str, yardstick: Contender
+) -> Contender:
     def run(database: Database) -> float:
         done = run_worker(database.url, where.bootstrap, traffic.topic, group)
         if database.record("ledger_totals") != traffic.expected:
@@ -100,7 +124,7 @@ def _worker(name: str, where: Servers, traffic: Traffic, group: str) -> Contende
         side.worker_runs.append(done)
         return done.steady_seconds
 
-    side = Contender(name, traffic.records, run)
+    side = Contender(name, traffic.records, run, yardstick)
     return side
 
 
@@ -148,14 +172,14 @@ def _ratios(side: Contender, yardstick: Contender) -> Spread:
     )
 
 
-def _figures(side: Contender, yardstick: Contender) -> dict[str, Spread]:
+def _figures(side: Contender) -> dict[str, Spread]:
     """Everything that is told of a side, by a name that says what it is and its unit."""
     per_event_us = 1e6 / side.events
     runs = side.worker_runs
     figures = {
         "seconds": Spread.of(side.seconds),
         "events_per_second": Spread.of(side.events / seconds for seconds in side.seconds),
-        "ratio_to_psql_copy": _ratios(side, yardstick),
+        "ratio_to_psql_copy": _ratios(side, side.yardstick or side),
     }
     if runs:
         steady_cpu = [run.steady_cpu_seconds for run in runs if run.steady_cpu_seconds is not None]
@@ -176,14 +200,13 @@ def _figures(side: Contender, yardstick: Contender) -> dict[str, Spread]:
 
 
 def _show(sides: Sequence[Contender]) -> None:
-    yardstick = sides[1]
     for side in sides:
         report.table(
             f"{side.name}: {side.events:,} events, median of {len(side.seconds)}",
             ("", "median", "min", "max"),
             (
                 (name.replace("_", " "), *spread.shown(0 if "per_second" in name else 2))
-                for name, spread in _figures(side, yardstick).items()
+                for name, spread in _figures(side).items()
             ),
         )
 
@@ -192,7 +215,7 @@ def _results(sides: Sequence[Contender]) -> dict[str, Any]:
     return {
         side.name: {
             "events": side.events,
-            **{name: spread.as_json() for name, spread in _figures(side, sides[1]).items()},
+            **{name: spread.as_json() for name, spread in _figures(side).items()},
             "runs": [run.as_json() for run in side.worker_runs],
         }
         for side in sides

@@ -76,5 +76,5 @@ def simulated_batches(events: int) -> tuple[list[list[bytes]], int]:
         for outcome in outcomes:
             if type(outcome) is tuple:
                 keys.setdefault(outcome[0], len(keys) + 1)
-        batches.append(sorted(encode(outcomes, keys, batch_id=len(batches) + 1)))
+        batches.append(sorted(encode(outcomes, keys, len(batches) + 1, [])))
     return batches, len(keys)

@@ -2,13 +2,22 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
 
+import orjson
+
+from ingester.event import EventType
+from ingester.kafka import Publisher
 from ingester.maintenance import months_from
+from ingester.settings import load_settings
+
+_TYPES: Final = [str(event_type) for event_type in EventType]
 
 UNTIL = "2026-07-16T00:00:00Z"
 """End of the simulated history. Fixed, so that every run of a bench has the same bytes; its 30 days
@@ -46,6 +55,46 @@ class Traffic:
         first = date.fromisoformat(self.published["first_occurred_at"][:10])
         last = date.fromisoformat(self.published["last_occurred_at"][:10])
         return months_from(first, (last.year - first.year) * 12 + last.month - first.month)
+
+
+def publish_plain(bootstrap: str, topic: str, *, events: int) -> Traffic:
+    """Fill a topic with events of the four required fields, and nothing else; the same each time.
+
+    Times are spread over the same 30 days, so the rows differ from `publish` only in what the
+    optional fields add.
+    """
+    draw = random.Random(1)
+    end = datetime.fromisoformat(UNTIL)
+    step = timedelta(days=30) / events
+    settings = load_settings(kafka_bootstrap_servers=bootstrap, kafka_topic=topic)
+    with Publisher(settings) as publisher:
+        for number in range(events):
+            occurred_at = end - step * (events - number)
+            campaign_id = f"campaign-{draw.randrange(CAMPAIGNS):05d}"
+            event = {
+                "event_id": str(_uuid7(occurred_at, draw)),
+                "campaign_id": campaign_id,
+                "event_type": draw.choice(_TYPES),
+                "occurred_at": occurred_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            }
+            publisher.publish(campaign_id.encode(), orjson.dumps(event))
+        publisher.flush()
+    published = {
+        "published": events,
+        "unique": events,
+        "duplicates": 0,
+        "rejected": 0,
+        "first_occurred_at": (end - step * events).isoformat(),
+        "last_occurred_at": (end - step).isoformat(),
+    }
+    return Traffic(topic, published)
+
+
+def _uuid7(moment: datetime, draw: random.Random) -> UUID:
+    """RFC 9562, 5.7: milliseconds, then random bits around version and variant."""
+    milliseconds = int(moment.timestamp() * 1000)
+    number = milliseconds << 80 | draw.getrandbits(80)
+    return UUID(int=number & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62)
 
 
 def publish(bootstrap: str, topic: str, *, events: int, duplicates: float) -> Traffic:

@@ -193,7 +193,8 @@ class EventStore:
         refused: Mapping[int, int],
     ) -> Written:
         stage("prepare", partitions=[part.partition for part in slices])
-        self._reserve_ids(connection, len(slices))  # for the next batch, so that it can go ahead
+        # For the next batch, which may have more slices, so that it can be encoded ahead.
+        self._reserve_ids(connection, 2 * len(slices) + 2)
         tallies = encoded.tallies()
         months = [
             (self._leaf(connection, month), month_rows, encoded.repeats.get(month, []))

@@ -97,9 +97,7 @@ class MemoryStore:
         """Nothing is gained by it here."""
         return None
 
-    def write(
-        self, topic: Topic, slices: Sequence[Slice], _: Encoded | None = None
-    ) -> Written:
+    def write(self, topic: Topic, slices: Sequence[Slice], _: Encoded | None = None) -> Written:
         """Write the slices at once, exactly once."""
         self._outage()
         if self._unsettled is not None:

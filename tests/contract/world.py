@@ -28,9 +28,7 @@ class NotedStore(MemoryStore):
         super().__init__(database)
         self._schedule = schedule
 
-    def write(
-        self, topic: Topic, slices: Sequence[Slice], _: Encoded | None = None
-    ) -> Written:
+    def write(self, topic: Topic, slices: Sequence[Slice], _: Encoded | None = None) -> Written:
         """Note the slices that are tried, and write them."""
         self._schedule.note("try", {part.partition: (part.start, part.end) for part in slices})
         written = super().write(topic, slices)
