@@ -2,11 +2,12 @@
 
 In the order a record travels:
 
-    event         the contract: one pydantic model
+    event         the contract: one pydantic model; contract prints it for other programs
     decoder       bytes → event or rejected; pure
     breaker       stops a stream that is nearly all refused; pure
     batch         slices of partitions until full; pure
     binary_copy   events → rows of binary COPY; pure
+    encoded       slices → sorted rows, repeats split off; pure
     kafka         the edge to Kafka, the only module that imports confluent_kafka
     store         the edge to PostgreSQL, the only package that imports psycopg
     pipeline      poll → decode → batch → write → hint, on abstract source, store and clock
