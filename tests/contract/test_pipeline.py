@@ -4,8 +4,10 @@ from datetime import date
 
 import pytest
 
+from ingester.batch import Topic
 from ingester.decoder import EPOCH
 from ingester.errors import IngesterError, NeedsAPerson, TemporaryError, UnhealthyStream
+from tests.contract.slices import TOPIC
 from tests.contract.world import Member, World
 from tests.record import event_id, value_of
 
@@ -597,3 +599,20 @@ def test_a_stop_without_anything_in_hand_is_quick() -> None:
     before = world.time.seconds
     assert member.pipeline.finish(5.0, write_open_batch=True)
     assert world.time.seconds == before
+
+
+# -- a topic made again under its name
+
+
+def test_a_topic_made_again_while_it_is_read_stops_before_anything_of_it_is_written() -> None:
+    world = World()
+    publish(world, 0, 1, 2)
+    member = started(world, 0)
+    member.poll(100)
+    assert stored_numbers(world) == [1, 2]
+    another = Topic(TOPIC.name, "another id", TOPIC.cluster_id)
+    member.pipeline.identify = lambda: another
+    publish(world, 0, 3)
+    with pytest.raises(NeedsAPerson, match="made again"):
+        member.poll(100)
+    assert stored_numbers(world) == [1, 2]
