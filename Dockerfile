@@ -13,6 +13,7 @@ RUN python -m venv /opt/build \
     && /opt/ingester/bin/pip install --quiet --require-hashes --requirement requirements/runtime.txt
 COPY pyproject.toml LICENSE README.md ./
 COPY ingester ingester
+COPY replay replay
 COPY sql sql
 RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /opt/ingester/bin/pip install --quiet --no-deps --no-index /wheels/*.whl

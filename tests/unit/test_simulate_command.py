@@ -162,11 +162,16 @@ def test_ctrl_c_also_ends_a_wait_for_the_next_record(monkeypatch: pytest.MonkeyP
 
 
 def test_a_second_signal_acts_as_if_nobody_listened() -> None:
-    with Interruption() as interruption:
-        signal.raise_signal(signal.SIGINT)
-        assert interruption.signal == signal.SIGINT
-        with pytest.raises(KeyboardInterrupt):
+    # A shell starts its background jobs with SIGINT ignored; here it must mean what it means.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Interruption() as interruption:
             signal.raise_signal(signal.SIGINT)
+            assert interruption.signal == signal.SIGINT
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_records_that_were_not_delivered_are_never_reported_as_published(
