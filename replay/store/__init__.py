@@ -1,0 +1,6 @@
+"""The edge to PostgreSQL of the replay: the only place of the package that imports psycopg.
+
+statements   the named statements of sql/replay.sql
+legacy       the old table: its shape, and statements about its rows
+ledger       cut date, ranges and watermarks of the replay
+"""
