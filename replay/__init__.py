@@ -6,6 +6,7 @@ In the order a row travels:
     ranges      its days, cut into the ranges of the ledger; pure
     expand      one row → one event per metric; pure
     store       the edge to PostgreSQL, the only package here that imports psycopg
+    generation  a synthetic old table, from a seed; pure
     cli         the command line; commands has one file each
 
 Kafka is reached through `ingester.kafka` alone; errors are those of `ingester.errors`.

@@ -7,6 +7,7 @@ import typer
 
 from ingester.commands.terminal import report
 from ingester.errors import IngesterError
+from replay.commands.generate import generate
 from replay.commands.status import status
 
 app = typer.Typer(
@@ -17,7 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings come from flags, the environment or .env; see docs/operations.md.",
 )
-for command in (status,):
+for command in (generate, status):
     app.command()(command)
 
 

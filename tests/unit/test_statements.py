@@ -11,8 +11,9 @@ import replay
 from ingester.store import statements
 from ingester.store.statements import about, sql_directory, statement
 from ingester.store.verification import CHECKS
+from replay.store.generation import INDEXES
 
-FILES = {"queries.sql": ingester, "replay.sql": replay}
+FILES = {"queries.sql": ingester, "replay.sql": replay, "generate.sql": replay}
 """Each file of named statements, and the package that asks for them."""
 NAMED = [
     (file, name)
@@ -21,6 +22,7 @@ NAMED = [
         r"^-- name: (.*)$", (sql_directory() / file).read_text(encoding="utf-8"), re.MULTILINE
     )
 ]
+COMPOSED = {f"verify_{check}" for check in CHECKS} | {f"index_{index}" for index in INDEXES}
 NAMES = [name for _, name in NAMED]
 SOURCES = {
     file: "\n".join(
@@ -52,7 +54,7 @@ def test_every_statement_can_be_asked_for_and_says_something(file: str, name: st
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
 def test_every_statement_is_used(file: str, name: str) -> None:
-    assert f'"{name}"' in SOURCES[file] or name in {f"verify_{check}" for check in CHECKS}
+    assert f'"{name}"' in SOURCES[file] or name in COMPOSED
 
 
 def test_every_statement_that_is_used_exists() -> None:
