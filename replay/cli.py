@@ -8,6 +8,8 @@ import typer
 from ingester.commands.terminal import report
 from ingester.errors import IngesterError
 from replay.commands.generate import generate
+from replay.commands.plan import plan
+from replay.commands.run import run
 from replay.commands.status import status
 
 app = typer.Typer(
@@ -18,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings come from flags, the environment or .env; see docs/operations.md.",
 )
-for command in (generate, status):
+for command in (generate, plan, run, status):
     app.command()(command)
 
 

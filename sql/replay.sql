@@ -125,3 +125,149 @@ ON CONFLICT (campaign_id) DO UPDATE SET
     admin_uuid = excluded.admin_uuid, campaign_id_int = excluded.campaign_id_int
 WHERE (known.admin_uuid, known.campaign_id_int)
     IS DISTINCT FROM (excluded.admin_uuid, excluded.campaign_id_int);
+
+-- name: legacy_days
+-- Days before the cut that have a value: how many rows, and how many events they become.
+SELECT legacy.stat_date, count(*) AS rows, sum(
+    (legacy.sent <> 0)::integer + (legacy.opened <> 0)::integer
+    + (legacy.clicked <> 0)::integer + (legacy.replied <> 0)::integer
+    + (legacy.positive_replies <> 0)::integer + (legacy.bounced <> 0)::integer
+)::bigint AS events
+FROM ({legacy}) AS legacy
+WHERE
+    legacy.stat_date < %(until)s
+    AND (
+        legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
+        OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
+    )
+GROUP BY legacy.stat_date ORDER BY legacy.stat_date;
+
+-- name: legacy_months
+-- Everything by month and side of the cut, in one pass. Months are text, so that a date no calendar
+-- of ours has (infinity, before Christ) can be told too.
+SELECT
+    to_char(legacy.stat_date, 'YYYY-MM') AS month,
+    legacy.stat_date < %(until)s AS before_cut,
+    count(*) AS rows,
+    count(*) FILTER (
+        WHERE legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
+        OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
+    ) AS rows_with_value,
+    count(*) FILTER (WHERE legacy.sent <> 0) AS sent_events,
+    count(*) FILTER (WHERE legacy.opened <> 0) AS opened_events,
+    count(*) FILTER (WHERE legacy.clicked <> 0) AS clicked_events,
+    count(*) FILTER (WHERE legacy.replied <> 0) AS replied_events,
+    count(*) FILTER (WHERE legacy.positive_replies <> 0) AS positive_replies_events,
+    count(*) FILTER (WHERE legacy.bounced <> 0) AS bounced_events,
+    sum(legacy.sent) AS sent,
+    sum(legacy.opened) AS opened,
+    sum(legacy.clicked) AS clicked,
+    sum(legacy.replied) AS replied,
+    sum(legacy.positive_replies) AS positive_replies,
+    sum(legacy.bounced) AS bounced
+FROM ({legacy}) AS legacy
+GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- name: legacy_problems
+-- Rows with a value that cannot become events, by what is wrong, with some of their ids. Only rows
+-- with a value matter: a row of zeros becomes nothing.
+SELECT
+    problem.kind, count(*) AS rows,
+    (array_agg(coalesce(entry.row_id, '(null)') ORDER BY entry.row_id))[1:5] AS examples
+FROM (
+    SELECT
+        legacy.*,
+        least(
+            legacy.sent, legacy.opened, legacy.clicked,
+            legacy.replied, legacy.positive_replies, legacy.bounced
+        ) AS smallest,
+        greatest(
+            legacy.sent, legacy.opened, legacy.clicked,
+            legacy.replied, legacy.positive_replies, legacy.bounced
+        ) AS largest
+    FROM ({legacy}) AS legacy
+    WHERE
+        (legacy.stat_date < %(until)s OR legacy.stat_date IS NULL)
+        AND (
+            legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
+            OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
+        )
+) AS entry
+CROSS JOIN LATERAL (
+    VALUES
+    ('null_id', entry.row_id IS NULL),
+    ('null_date', entry.stat_date IS NULL),
+    ('outside_window', entry.stat_date < %(window_start)s),
+    ('no_campaign', coalesce(entry.campaign_id, '') = ''),
+    ('campaign_too_long', char_length(entry.campaign_id) > 255),
+    ('negative', entry.smallest < 0),
+    ('too_large', entry.largest > 2147483647)
+) AS problem (kind, applies)
+WHERE problem.applies
+GROUP BY problem.kind
+UNION ALL
+SELECT
+    'repeated_id' AS kind, count(*) AS rows,
+    (array_agg(repeated.row_id ORDER BY repeated.row_id))[1:5] AS examples
+FROM (
+    SELECT legacy.row_id
+    FROM ({legacy}) AS legacy
+    WHERE
+        legacy.stat_date < %(until)s
+        AND (
+            legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
+            OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
+        )
+    GROUP BY legacy.row_id HAVING count(*) > 1
+) AS repeated
+HAVING count(*) > 0
+UNION ALL
+SELECT
+    'repeated_day' AS kind, count(*) AS rows,
+    (array_agg(repeated.row_id ORDER BY repeated.row_id))[1:5] AS examples
+FROM (
+    SELECT min(legacy.row_id) AS row_id
+    FROM ({legacy}) AS legacy
+    WHERE
+        legacy.stat_date < %(until)s
+        AND (
+            legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
+            OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
+        )
+    GROUP BY legacy.campaign_id, legacy.stat_date HAVING count(*) > 1
+) AS repeated
+HAVING count(*) > 0
+ORDER BY kind;
+
+-- name: live_before_cut
+-- Live events that happened before the cut, by day: late ones, or days that both sides count.
+SELECT (occurred_at AT TIME ZONE 'UTC')::date AS day, count(*) AS events
+FROM campaign_events
+WHERE occurred_at < %(cut)s AND substring(uuid_send(event_id) FROM 7 FOR 4) <> %(tag)s
+GROUP BY 1 ORDER BY 1;
+
+-- name: live_in_time
+-- Whether a live event had been ingested when the day of the cut began.
+SELECT EXISTS(
+    SELECT 1
+    FROM ingest_batches AS batch
+    CROSS JOIN LATERAL unnest(
+        coalesce(batch.merged_batch_ids, ARRAY[batch.batch_id])
+    ) AS one (batch_id)
+    INNER JOIN campaign_events AS event ON event.batch_id = one.batch_id
+    WHERE
+        batch.ingested_at < %(cut)s
+        AND substring(uuid_send(event.event_id) FROM 7 FOR 4) <> %(tag)s
+) AS in_time;
+
+-- name: replay_floor
+SELECT CASE WHEN isfinite(floor_date) THEN floor_date END AS floor_date FROM retention_floor;
+
+-- name: existing_leaves
+SELECT right(leaf.relname, 7) AS month
+FROM pg_inherits
+INNER JOIN pg_class AS leaf ON pg_inherits.inhrelid = leaf.oid
+WHERE pg_inherits.inhparent = 'campaign_events'::regclass;
+
+-- name: database_clock
+SELECT clock_timestamp() AS now;

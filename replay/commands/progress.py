@@ -32,14 +32,14 @@ def progress() -> Iterator[Show]:
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
         task = bar.add_task("", total=None)
-        shown = ""
+        shown = 0
 
         def show(what: str, done: int, total: int) -> None:
             nonlocal shown
-            if what != shown:
-                # Another kind of work has a rate of its own.
-                bar.reset(task, description=what, total=max(total, 1))
-                shown = what
-            bar.update(task, completed=done, total=max(total, 1))
+            if total != shown:
+                # Other work has a rate of its own.
+                bar.reset(task, total=max(total, 1))
+                shown = total
+            bar.update(task, description=what, completed=done)
 
         yield show

@@ -11,6 +11,7 @@ from typing import Any
 
 from ingester.store.connection import Connection
 from replay.expand import METRICS
+from replay.publish import Published
 from replay.ranges import Range
 from replay.store.statements import statement
 
@@ -25,15 +26,6 @@ class ReplayState:
     cluster_id: str
     topic_id: str
     started_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What a range became: rows read, events published, and the sum of each metric."""
-
-    rows: int
-    events: int
-    sums: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +77,13 @@ def claim_range(connection: Connection) -> Range | None:
     """The first range that is neither acknowledged nor claimed; None where there is none."""
     row = connection.execute(statement("claim_range")).fetchone()
     return Range(*row) if row else None
+
+
+def now(connection: Connection) -> datetime:
+    """The database's clock, by which the ledger is written."""
+    row = connection.execute(statement("database_clock")).fetchone() or ()
+    moment: datetime = row[0]
+    return moment
 
 
 def acknowledge_range(
