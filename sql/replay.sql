@@ -170,13 +170,11 @@ GROUP BY 1, 2 ORDER BY 1, 2;
 
 -- name: legacy_problems
 -- Rows with a value that cannot become events, by what is wrong, with some of their ids. Only rows
--- with a value matter: a row of zeros becomes nothing.
-SELECT
-    problem.kind, count(*) AS rows,
-    (array_agg(coalesce(entry.row_id, '(null)') ORDER BY entry.row_id))[1:5] AS examples
-FROM (
+-- with a value matter: a row of zeros becomes nothing. They are set apart first, in one pass, since
+-- they are few: grouping by way of the old table's indexes takes ten times as long.
+WITH entry AS MATERIALIZED (
     SELECT
-        legacy.*,
+        legacy.row_id, legacy.campaign_id, legacy.stat_date,
         least(
             legacy.sent, legacy.opened, legacy.clicked,
             legacy.replied, legacy.positive_replies, legacy.bounced
@@ -192,52 +190,31 @@ FROM (
             legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
             OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
         )
-) AS entry
-CROSS JOIN LATERAL (
-    VALUES
-    ('null_id', entry.row_id IS NULL),
-    ('null_date', entry.stat_date IS NULL),
-    ('outside_window', entry.stat_date < %(window_start)s),
-    ('no_campaign', coalesce(entry.campaign_id, '') = ''),
-    ('campaign_too_long', char_length(entry.campaign_id) > 255),
-    ('negative', entry.smallest < 0),
-    ('too_large', entry.largest > 2147483647)
-) AS problem (kind, applies)
-WHERE problem.applies
-GROUP BY problem.kind
-UNION ALL
+),
+faulty AS (
+    SELECT problem.kind, entry.row_id
+    FROM entry
+    CROSS JOIN LATERAL (
+        VALUES
+        ('null_id', entry.row_id IS NULL),
+        ('null_date', entry.stat_date IS NULL),
+        ('outside_window', entry.stat_date < %(window_start)s),
+        ('no_campaign', coalesce(entry.campaign_id, '') = ''),
+        ('campaign_too_long', char_length(entry.campaign_id) > 255),
+        ('negative', entry.smallest < 0),
+        ('too_large', entry.largest > 2147483647)
+    ) AS problem (kind, applies)
+    WHERE problem.applies
+    UNION ALL
+    SELECT 'repeated_id' AS kind, row_id FROM entry GROUP BY row_id HAVING count(row_id) > 1
+    UNION ALL
+    SELECT 'repeated_day' AS kind, min(row_id) AS row_id FROM entry
+    GROUP BY campaign_id, stat_date HAVING count(stat_date) > 1
+)
 SELECT
-    'repeated_id' AS kind, count(*) AS rows,
-    (array_agg(repeated.row_id ORDER BY repeated.row_id))[1:5] AS examples
-FROM (
-    SELECT legacy.row_id
-    FROM ({legacy}) AS legacy
-    WHERE
-        legacy.stat_date < %(until)s
-        AND (
-            legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
-            OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
-        )
-    GROUP BY legacy.row_id HAVING count(*) > 1
-) AS repeated
-HAVING count(*) > 0
-UNION ALL
-SELECT
-    'repeated_day' AS kind, count(*) AS rows,
-    (array_agg(repeated.row_id ORDER BY repeated.row_id))[1:5] AS examples
-FROM (
-    SELECT min(legacy.row_id) AS row_id
-    FROM ({legacy}) AS legacy
-    WHERE
-        legacy.stat_date < %(until)s
-        AND (
-            legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
-            OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
-        )
-    GROUP BY legacy.campaign_id, legacy.stat_date HAVING count(*) > 1
-) AS repeated
-HAVING count(*) > 0
-ORDER BY kind;
+    kind, count(*) AS rows,
+    (array_agg(coalesce(row_id, '(null)') ORDER BY row_id))[1:5] AS examples
+FROM faulty GROUP BY kind ORDER BY kind;
 
 -- name: live_before_cut
 -- Live events that happened before the cut, by day: late ones, or days that both sides count.
