@@ -77,12 +77,15 @@ class Cutover:
         """
         done = Swap()
 
+        def prepare() -> None:
+            swap.prepare(self._connection, self._settings, self._patience)
+
         def change() -> None:
-            swap.stop_writers(self._connection, self._name, self._patience.lock_seconds)
+            swap.stop_writers(self._connection, self._name)
             found = self._inspect(seed)
             refuse(found)
             moved = [each for each in found.dependents if each.action == "move"]
-            self._stop_everybody(moved, [self._name], done)
+            self._stop_everybody(moved, [], self._name, done)
             started = datetime.now(UTC)
             swap.put_view(self._connection, self._settings, found.topic, moved)
             done.facts = {"attempts": done.attempts, "moved": [each.identity for each in moved]}
@@ -92,7 +95,8 @@ class Cutover:
             done.stopped_seconds = (datetime.now(UTC) - started).total_seconds()
 
         with translating("cutting over"):
-            swap.prepare(self._connection, self._settings)
+            swap.bound_locks(self._connection, self._patience.seconds_max)
+            swap.in_transaction(self._connection, prepare)
             swap.in_transaction(self._connection, change, frozen=True)
         return done
 
@@ -114,7 +118,7 @@ class Cutover:
             self._bring(since, done)
             done.facts["late_events_left_behind"] = self._late(cutover_at, since)
             moved = self._movable(self._name)
-            self._stop_everybody(moved, [self._name, self._legacy], done)
+            self._stop_everybody(moved, [swap.quoted(self._name)], self._legacy, done)
             started = datetime.now(UTC)
             swap.put_table_back(self._connection, self._settings, moved)
             done.facts |= {
@@ -128,6 +132,7 @@ class Cutover:
             done.stopped_seconds = (datetime.now(UTC) - started).total_seconds()
 
         with translating("rolling back"):
+            swap.bound_locks(self._connection, self._patience.seconds_max)
             swap.in_transaction(self._connection, bring)
             swap.in_transaction(self._connection, change)
         return done
@@ -175,11 +180,12 @@ class Cutover:
         return [each for each in found if each.action == "move"]
 
     def _stop_everybody(
-        self, moved: Sequence[Dependent], relations: Sequence[str], done: Swap
+        self, moved: Sequence[Dependent], views: Sequence[str], table: str, done: Swap
     ) -> None:
-        """Dependent views first: their readers take the locks in this order."""
-        views = [each.identity for each in moved if each.kind == "view"]
-        done.attempts = swap.stop_everybody(self._connection, views, relations, self._patience)
+        dependent = [each.identity for each in moved if each.kind == "view"]
+        done.attempts = swap.stop_everybody(
+            self._connection, [*dependent, *views], table, self._patience
+        )
 
     def _bring(self, since: date, done: Swap) -> None:
         found = swap.bring_days_back(self._connection, self._settings, self._legacy, since)

@@ -57,6 +57,14 @@ class Dependent:
     definition: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one attempt may hold up readers, and how long to go on trying; in seconds."""
+
+    lock_seconds: float
+    seconds_max: float
+
+
 def standing(connection: Connection, settings: ReplaySettings) -> Standing:
     """Look the name up. Raises NeedsAPerson where nothing bears it."""
     name = settings.replay_legacy_table
@@ -98,60 +106,77 @@ def size(connection: Connection, name: str) -> Row:
     return one(connection, "relation", name=name)
 
 
-def prepare(connection: Connection, settings: ReplaySettings) -> None:
-    """What may take its time, before anything is locked: the index that the view needs."""
-    connection.execute(
-        statement("index_for_view"),
-        {"legacy": settings.replay_legacy_table, "column_names": _column_names(settings)},
-    )
+def prepare(connection: Connection, settings: ReplaySettings, patience: Patience) -> None:
+    """Before anything of the old table is locked: the index that the view needs."""
+    shown = one(
+        connection,
+        "campaign_expression",
+        legacy=settings.replay_legacy_table,
+        column_names=_column_names(settings),
+    )["expression"]
+    index = statement("index_for_view").format(expression=sql.SQL(shown))
+    patiently(connection, "campaigns", patience, lambda: connection.execute(index))
 
 
-def stop_writers(connection: Connection, relation: str, lock_seconds: float) -> None:
+def bound_locks(connection: Connection, seconds: float) -> None:
+    """Outside any transaction: wait for no lock longer than this."""
+    _lock_timeout(connection, seconds, in_transaction=False)
+
+
+def stop_writers(connection: Connection, relation: str) -> None:
     """Let nobody write the relation until the transaction ends; waits for writers under way.
 
     Must be the first statement after the isolation is set, so that the snapshot comes after it.
     """
     connection.execute(_about("stop_writers", relation=relation))
-    _lock_timeout(connection, lock_seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long one attempt may hold up readers, and how long to go on trying; in seconds."""
-
-    lock_seconds: float
-    seconds_max: float
 
 
 def stop_everybody(
-    connection: Connection, views: Sequence[str], relations: Sequence[str], patience: Patience
+    connection: Connection, views: Sequence[str], table: str, patience: Patience
 ) -> int:
-    """Lock views and then relations against readers too; returns how many attempts it took.
+    """Lock views and then the table against readers too; returns how many attempts it took.
 
-    `views` are given as PostgreSQL prints them, quoted. Raises TemporaryError where readers were in
-    the way all the time.
+    A reader of a view takes its locks in this order. `views` are given as PostgreSQL prints them,
+    quoted. Raises TemporaryError where readers were in the way all the time.
+    """
+
+    def attempt() -> None:
+        for view in views:
+            connection.execute(statement("stop_readers_of_view"), {"view": view})
+        connection.execute(_about("stop_readers_of_table", relation=table))
+
+    return patiently(connection, table, patience, attempt)
+
+
+def patiently(
+    connection: Connection, relation: str, patience: Patience, attempt: Callable[[], object]
+) -> int:
+    """Try with a short lock timeout, from a savepoint, again and again; returns how many times.
+
+    Raises TemporaryError where somebody was in the way all the time.
     """
     give_up_at = time.monotonic() + patience.seconds_max
-    _lock_timeout(connection, patience.lock_seconds)
+    _lock_timeout(connection, patience.lock_seconds, in_transaction=True)
     attempts = 0
     while True:
         attempts += 1
         try:
             with connection.transaction():  # inside a transaction: a savepoint
-                for view in views:
-                    query = statement("stop_everybody").format(relation=sql.SQL(view))
-                    connection.execute(query)
-                for relation in relations:
-                    connection.execute(_about("stop_everybody", relation=relation))
+                attempt()
         except errors.LockNotAvailable:
             if time.monotonic() > give_up_at:
                 raise TemporaryError(
-                    f"{relations[-1]} was in use during {attempts} attempts of "
+                    f"{relation} was in use during {attempts} attempts of "
                     f"{patience.lock_seconds:g} s: long transactions hold it; nothing was changed"
                 ) from None
             time.sleep(random.uniform(0, _PAUSE_SECONDS_MAX))  # noqa: S311 - spreads attempts
         else:
             return attempts
+
+
+def quoted(name: str) -> str:
+    """A name as PostgreSQL prints it."""
+    return sql.Identifier(name).as_string(None)
 
 
 def put_view(
@@ -229,9 +254,11 @@ def _define_again(connection: Connection, moved: Sequence[Dependent]) -> None:
             connection.execute(sql.SQL(dependent.definition))
 
 
-def _lock_timeout(connection: Connection, seconds: float) -> None:
-    milliseconds = max(1, int(seconds * 1000))
-    connection.execute(statement("lock_timeout"), {"milliseconds": milliseconds})
+def _lock_timeout(connection: Connection, seconds: float, *, in_transaction: bool) -> None:
+    connection.execute(
+        statement("lock_timeout"),
+        {"milliseconds": max(1, int(seconds * 1000)), "in_transaction": in_transaction},
+    )
 
 
 def _column_names(settings: ReplaySettings) -> str:

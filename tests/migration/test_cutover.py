@@ -239,6 +239,18 @@ def test_a_reader_in_a_long_transaction_makes_the_cutover_give_up(
     assert old_table.query("SELECT relkind FROM pg_class WHERE relname = %s", NAME) == [("v",)]
 
 
+def test_neither_swap_waits_for_the_refresher_or_for_tables_of_others(
+    old_table: OldTable, reader: Reader
+) -> None:
+    old_table.run("CREATE TABLE notes (campaign_id varchar(255), note text)")
+    old_table.run(f"CREATE VIEW noted AS SELECT * FROM {NAME} LEFT JOIN notes USING (campaign_id)")
+    with reader.transaction():
+        reader.execute("LOCK TABLE campaign_daily_rollup IN ROW EXCLUSIVE MODE")
+        reader.execute("LOCK TABLE notes IN ROW EXCLUSIVE MODE")
+        assert done("cutover", "--yes", REPLAY_SWAP_SECONDS_MAX="1")["attempts"] == 1
+        assert done("rollback", "--yes", REPLAY_SWAP_SECONDS_MAX="1")["attempts"] == 1
+
+
 def test_rollback_brings_the_days_since_the_cutover(old_table: OldTable) -> None:
     done("cutover", "--yes")
     today = utc_today()
