@@ -215,8 +215,8 @@ def test_days_are_planned_from_what_the_rows_become(connection: Connection) -> N
     add(connection, ("1", "a", "2026-10-02", 1, 1), ("2", "b", "2026-10-02", 0, 1))
     add(connection, ("3", "a", "2026-10-01", 1, 0), ("4", "a", "2026-10-03", 0, 0))
     table = find_legacy(connection, ReplaySettings())
-    assert [(day.stat_date.day, day.rows, day.events)
-            for day in days_with_value(connection, table, CUT)] == [(1, 1, 1), (2, 2, 3)]  # fmt: skip
+    days = days_with_value(connection, table, CUT)
+    assert [(day.stat_date.day, day.rows, day.events) for day in days] == [(1, 1, 1), (2, 2, 3)]
 
 
 def test_attributes_are_those_of_the_latest_day(connection: Connection) -> None:
