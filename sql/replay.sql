@@ -102,25 +102,24 @@ FROM replay_ranges;
 -- name: ingested_to
 SELECT partition, next_offset FROM ingest_offsets WHERE topic = %(topic)s;
 
--- name: fill_attributes
--- Of a campaign's latest day. One pass over the table and no sort of it: the latest row of each
--- campaign is found by comparing whole rows.
-INSERT INTO campaign_attributes AS known (campaign_id, admin_uuid, campaign_id_int)
-SELECT
-    latest.campaign_id,
-    latest.entry[2] AS admin_uuid,
-    latest.entry[3]::bigint AS campaign_id_int
+-- name: latest_attributes
+-- Of a campaign's latest day. Apart from the INSERT, which would forbid parallel workers.
+SELECT DISTINCT ON (legacy.campaign_id)
+    legacy.campaign_id, legacy.admin_uuid, legacy.campaign_id_int
 FROM (
-    SELECT
-        legacy.campaign_id,
-        max(ARRAY[
-            to_char(legacy.stat_date, 'YYYYMMDD'), legacy.admin_uuid, legacy.campaign_id_int::text
-        ]) AS entry
-    FROM ({legacy}) AS legacy
-    WHERE legacy.campaign_id IS NOT NULL AND legacy.stat_date IS NOT NULL
-    GROUP BY legacy.campaign_id
+    SELECT entry.campaign_id, max(entry.stat_date) AS stat_date
+    FROM ({legacy}) AS entry
+    WHERE entry.campaign_id IS NOT NULL AND entry.stat_date IS NOT NULL
+    GROUP BY entry.campaign_id
 ) AS latest
-ORDER BY latest.campaign_id
+INNER JOIN ({legacy}) AS legacy USING (campaign_id, stat_date)
+ORDER BY legacy.campaign_id, legacy.row_id;
+
+-- name: fill_attributes
+INSERT INTO campaign_attributes AS known (campaign_id, admin_uuid, campaign_id_int)
+SELECT campaign_id, admin_uuid, campaign_id_int
+FROM unnest(%(campaign_ids)s::text [], %(admin_uuids)s::text [], %(ints)s::bigint [])
+    AS new (campaign_id, admin_uuid, campaign_id_int)
 ON CONFLICT (campaign_id) DO UPDATE SET
     admin_uuid = excluded.admin_uuid, campaign_id_int = excluded.campaign_id_int
 WHERE (known.admin_uuid, known.campaign_id_int)
@@ -204,7 +203,14 @@ faulty AS (
         ('negative', entry.smallest < 0),
         ('too_large', entry.largest > 2147483647)
     ) AS problem (kind, applies)
-    WHERE problem.applies
+    WHERE
+        -- Hardly any row has a problem: the others are not taken apart.
+        NOT coalesce(
+            entry.row_id IS NOT NULL AND entry.stat_date >= %(window_start)s
+            AND char_length(entry.campaign_id) BETWEEN 1 AND 255
+            AND entry.smallest >= 0 AND entry.largest <= 2147483647, false
+        )
+        AND problem.applies
     UNION ALL
     SELECT 'repeated_id' AS kind, row_id FROM entry GROUP BY row_id HAVING count(row_id) > 1
     UNION ALL
