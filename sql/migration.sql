@@ -329,6 +329,10 @@ WHERE meaning = 'campaign_id';
 CREATE INDEX IF NOT EXISTS campaigns_legacy_campaign_id
 ON campaigns (({expression}));
 
+-- name: analyze_for_view
+-- An index on an expression has no statistics until somebody gathers them.
+ANALYZE campaigns, campaign_attributes;
+
 -- name: create_view
 SELECT create_legacy_view(
     to_regclass(quote_ident(%(legacy)s)), %(view)s, %(column_names)s::jsonb

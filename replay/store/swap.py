@@ -116,6 +116,7 @@ def prepare(connection: Connection, settings: ReplaySettings, patience: Patience
     )["expression"]
     index = statement("index_for_view").format(expression=sql.SQL(shown))
     patiently(connection, "campaigns", patience, lambda: connection.execute(index))
+    connection.execute(statement("analyze_for_view"))
 
 
 def bound_locks(connection: Connection, seconds: float) -> None:
