@@ -61,5 +61,6 @@ def drop(connection: Connection, settings: ReplaySettings, doomed: Doomed) -> st
         digest = record(connection, "drop-legacy", doomed.report())
 
     with translating("dropping the old table"):
+        swap.bound_locks(connection, settings.replay_swap_seconds_max)
         swap.in_transaction(connection, change)
     return digest
