@@ -8,7 +8,9 @@ rows         the named statements of sql/migration.sql
 proofs       what a verification asks: sums, and differences
 readiness    how far the replay is, as far as later steps depend on it
 corrections  what changed in the old table: planned, then acknowledged
-swap         who bears the old table's name, and how it changes hands
+standing     who bears the old table's name, and what refers to it
+locks        short timeouts, many attempts
+swap         how the name changes hands
 cutover      the cutover and its way back; dropping: the end of the old table
 audit        every step with its evidence
 """

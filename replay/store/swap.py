@@ -1,109 +1,21 @@
-"""The old table's name: who bears it, and how it changes hands.
+"""How the old table's name changes hands, inside the caller's transaction.
 
-Before the cutover the name belongs to the table; after it to a view, and the table is called
-`…_legacy`; after drop-legacy there is only the view. What counts is what the catalog says.
-
-A swap is one transaction. First it stops writers, which leaves readers alone for as long as proofs
-take; then, with a lock timeout so short that nobody notices, it tries to stop readers too. A reader
-who is in the way costs a retry from a savepoint, and the writers stay stopped; so what was proven
-stays true. The technique of short lock timeouts with retries is the usual one of online migrations
-(GitLab's `with_lock_retries`, among others).
+First the writers are stopped, which leaves readers alone for as long as proofs take; then, with a
+lock timeout so short that nobody notices, readers too. A reader who is in the way costs another
+attempt, and the writers stay stopped; so what was proven stays true.
 """
 
 import json
-import random
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
-from enum import StrEnum
-from typing import Final
 
-from psycopg import errors, sql
+from psycopg import sql
 
-from ingester.errors import NeedsAPerson, TemporaryError
 from ingester.store.connection import Connection
-from ingester.store.statements import statement as ingester_statement
-from replay.legacy import LegacyTable
 from replay.settings import ReplaySettings
-from replay.store.legacy import find_legacy
-from replay.store.rows import Row, one, rows, statement
-
-SUFFIX: Final = "_legacy"
-_RETIRED: Final = "_retired_view"
-_NAME_BYTES_MAX: Final = 63 - len(_RETIRED)
-_PAUSE_SECONDS_MAX: Final = 0.25
-
-
-class Standing(StrEnum):
-    """Who bears the old table's name."""
-
-    TABLE = "the old table"
-    VIEW = "the view; the old table is kept"
-    VIEW_ALONE = "the view; the old table was dropped"
-
-
-@dataclass(frozen=True, slots=True)
-class Dependent:
-    """Something that refers to the table or view that is to change hands.
-
-    `action`: move (defined again by `definition`), refuse (the swap must not happen), note.
-    """
-
-    kind: str
-    identity: str
-    action: str
-    reason: str
-    definition: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long one attempt may hold up readers, and how long to go on trying; in seconds."""
-
-    lock_seconds: float
-    seconds_max: float
-
-
-def standing(connection: Connection, settings: ReplaySettings) -> Standing:
-    """Look the name up. Raises NeedsAPerson where nothing bears it."""
-    name = settings.replay_legacy_table
-    kind = _kind(connection, name)
-    if kind is None:
-        raise NeedsAPerson(f"{name} does not exist; REPLAY_LEGACY_TABLE names the old table")
-    if kind != "v":
-        return Standing.TABLE
-    return Standing.VIEW if _kind(connection, name + SUFFIX) else Standing.VIEW_ALONE
-
-
-def legacy_table(connection: Connection, settings: ReplaySettings) -> LegacyTable:
-    """The old table, whatever it is called now. Raises NeedsAPerson where it was dropped."""
-    name = settings.replay_legacy_table
-    found = standing(connection, settings)
-    if found is Standing.VIEW_ALONE:
-        raise NeedsAPerson(f"{name}: the old table was dropped, there is nothing to compare with")
-    return find_legacy(connection, settings, name + SUFFIX if found is Standing.VIEW else name)
-
-
-def check_name(settings: ReplaySettings) -> None:
-    """Refuse a name that leaves no room for the suffixes."""
-    if len(settings.replay_legacy_table.encode()) > _NAME_BYTES_MAX:
-        raise NeedsAPerson(
-            f"{settings.replay_legacy_table}: longer than {_NAME_BYTES_MAX} bytes, "
-            f"so it cannot be renamed by adding {SUFFIX}"
-        )
-
-
-def dependents(connection: Connection, relation: str, name: str) -> list[Dependent]:
-    """What refers to a relation, or speaks of `name`."""
-    return [
-        Dependent(**row) for row in rows(connection, "dependents", relation=relation, name=name)
-    ]
-
-
-def size(connection: Connection, name: str) -> Row:
-    """Bytes on disk with indexes, and the estimated rows."""
-    return one(connection, "relation", name=name)
+from replay.store.locks import Patience, patiently
+from replay.store.rows import Row, one, statement
+from replay.store.standing import RETIRED, SUFFIX, Dependent
 
 
 def prepare(connection: Connection, settings: ReplaySettings, patience: Patience) -> None:
@@ -117,11 +29,6 @@ def prepare(connection: Connection, settings: ReplaySettings, patience: Patience
     index = statement("index_for_view").format(expression=sql.SQL(shown))
     patiently(connection, "campaigns", patience, lambda: connection.execute(index))
     connection.execute(statement("analyze_for_view"))
-
-
-def bound_locks(connection: Connection, seconds: float) -> None:
-    """Outside any transaction: wait for no lock longer than this."""
-    _lock_timeout(connection, seconds, in_transaction=False)
 
 
 def stop_writers(connection: Connection, relation: str) -> None:
@@ -147,32 +54,6 @@ def stop_everybody(
         connection.execute(_about("stop_readers_of_table", relation=table))
 
     return patiently(connection, table, patience, attempt)
-
-
-def patiently(
-    connection: Connection, relation: str, patience: Patience, attempt: Callable[[], object]
-) -> int:
-    """Try with a short lock timeout, from a savepoint, again and again; returns how many times.
-
-    Raises TemporaryError where somebody was in the way all the time.
-    """
-    give_up_at = time.monotonic() + patience.seconds_max
-    _lock_timeout(connection, patience.lock_seconds, in_transaction=True)
-    attempts = 0
-    while True:
-        attempts += 1
-        try:
-            with connection.transaction():  # inside a transaction: a savepoint
-                attempt()
-        except errors.LockNotAvailable:
-            if time.monotonic() > give_up_at:
-                raise TemporaryError(
-                    f"{relation} was in use during {attempts} attempts of "
-                    f"{patience.lock_seconds:g} s: long transactions hold it; nothing was changed"
-                ) from None
-            time.sleep(random.uniform(0, _PAUSE_SECONDS_MAX))  # noqa: S311 - spreads attempts
-        else:
-            return attempts
 
 
 def quoted(name: str) -> str:
@@ -203,10 +84,10 @@ def put_table_back(
 ) -> None:
     """Give the table its name back and drop the view; everything locked before."""
     name = settings.replay_legacy_table
-    connection.execute(_about("rename_view", relation=name, name=name + _RETIRED))
+    connection.execute(_about("rename_view", relation=name, name=name + RETIRED))
     connection.execute(_about("rename_table", relation=name + SUFFIX, name=name))
     _define_again(connection, moved)
-    connection.execute(_about("drop_view", view=name + _RETIRED))
+    connection.execute(_about("drop_view", view=name + RETIRED))
 
 
 def bring_days_back(
@@ -227,39 +108,11 @@ def drop_table(connection: Connection, settings: ReplaySettings) -> None:
     connection.execute(_about("drop_table", relation=settings.replay_legacy_table + SUFFIX))
 
 
-def in_transaction(
-    connection: Connection, job: Callable[[], None], *, frozen: bool = False
-) -> None:
-    """Run a job in a transaction; with `frozen` everything it reads is of one moment."""
-    connection.execute(ingester_statement("begin"))
-    try:
-        if frozen:
-            connection.execute(statement("repeatable_read"))
-        job()
-        connection.execute(ingester_statement("commit"))
-    except BaseException:
-        if not connection.closed:
-            connection.execute(ingester_statement("rollback"))
-        raise
-
-
-def _kind(connection: Connection, name: str) -> str | None:
-    found = rows(connection, "relation", name=name)
-    return found[0]["kind"] if found else None
-
-
 def _define_again(connection: Connection, moved: Sequence[Dependent]) -> None:
     for dependent in moved:
         if dependent.definition is not None:
             # As PostgreSQL itself printed it, names quoted.
             connection.execute(sql.SQL(dependent.definition))
-
-
-def _lock_timeout(connection: Connection, seconds: float, *, in_transaction: bool) -> None:
-    connection.execute(
-        statement("lock_timeout"),
-        {"milliseconds": max(1, int(seconds * 1000)), "in_transaction": in_transaction},
-    )
 
 
 def _column_names(settings: ReplaySettings) -> str:
