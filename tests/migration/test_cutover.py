@@ -226,6 +226,22 @@ def test_a_column_that_the_statistics_do_not_know_refuses_the_cutover(old_table:
     assert old_table.query("SELECT relkind FROM pg_class WHERE relname = %s", NAME) == [("r",)]
 
 
+def test_a_table_with_columns_of_other_names_and_without_a_metric_goes_all_the_way(
+    old_table: OldTable,
+) -> None:
+    old_table.run(f"ALTER TABLE {NAME} DROP COLUMN bounced")
+    old_table.run(f'ALTER TABLE {NAME} RENAME COLUMN sent TO "Mails out"')
+    names = {"REPLAY_COLUMN_SENT": "Mails out"}
+    assert done("verify", **names)["ok"] is True
+    done("cutover", "--yes", **names)
+    assert old_table.query(f'SELECT sum("Mails out") > 0 FROM {NAME}') == [(True,)]
+    old_table.run("SELECT add_campaign_event(gen_random_uuid(), 'new', 'sent', now(), 4)")
+    old_table.history.refresh()
+    done("rollback", "--yes", **names)
+    found = old_table.query(f"SELECT \"Mails out\" FROM {NAME} WHERE campaign_id = 'new'")
+    assert found == [(4,)]
+
+
 def test_a_reader_in_a_long_transaction_makes_the_cutover_give_up(
     old_table: OldTable, reader: Reader
 ) -> None:
