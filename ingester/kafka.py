@@ -32,7 +32,6 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from ingester.batch import Record
-from ingester.decoder import Headers
 from ingester.errors import (
     IngesterError,
     NeedsAPerson,
@@ -40,6 +39,7 @@ from ingester.errors import (
     SettingsError,
     TemporaryError,
 )
+from ingester.outcomes import Headers
 from ingester.settings import Settings
 
 log = structlog.get_logger(__name__)

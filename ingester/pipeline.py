@@ -17,9 +17,10 @@ import structlog
 
 from ingester.batch import Batch, Limits, Record, Slice, Topic, Written
 from ingester.breaker import Breaker
-from ingester.decoder import Headers, Window, decode
+from ingester.decoder import decode
 from ingester.encoded import Encoded
 from ingester.errors import NeedsAPerson, TemporaryError
+from ingester.outcomes import Headers, Window
 from ingester.retry import Retry
 from ingester.settings import Settings
 

@@ -14,9 +14,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from ingester.batch import Record
-from ingester.decoder import EPOCH, Rejected, Window, decode
+from ingester.decoder import decode
 from ingester.event import EventType
 from ingester.kafka import Reader, TopicIdentity, headers_of
+from ingester.outcomes import EPOCH, Rejected, Window
 from ingester.store.verification import CHECKS, Identity, LedgerRow, Snapshot
 
 _ANY_TIME: Final = Window(-(2**62), 2**62)

@@ -14,15 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import psycopg
 import structlog
 from psycopg import errors as pg
 
 from ingester import binary_copy
 from ingester.batch import Record, Slice, Topic, Written
-from ingester.decoder import EPOCH, Headers, Reason, Rejected, microseconds
 from ingester.encoded import Encoded, Tally, encode_slices
 from ingester.errors import CommitUnknown, IngesterError, NeedsAPerson, TemporaryError
+from ingester.outcomes import EPOCH, Events, Headers, Reason, Rejected, microseconds
 from ingester.settings import Settings
 from ingester.store.campaigns import CampaignKeys
 from ingester.store.connection import Connection
@@ -307,11 +309,9 @@ class EventStore:
         self, slices: Sequence[Slice], entries: Sequence[Mapping[str, Any]]
     ) -> list[dict[str, Any]]:
         return [
-            {**entry, **reject_row(record, self._headers_of(record), outcome)}
+            {**entry, **reject_row(part.records[at], self._headers_of(part.records[at]), rejected)}
             for part, entry in zip(slices, entries, strict=True)
-            if entry["rejected"]
-            for record, outcome in zip(part.records, part.outcomes, strict=True)
-            if type(outcome) is Rejected
+            for at, rejected in sorted(part.outcomes.rejects.items())
         ]
 
     # -- leaves and COPY
@@ -429,28 +429,31 @@ def _reject_below(floor: datetime, slices: Sequence[Slice]) -> bool:
     """Reject what lies below a floor that may have risen since; True where something did."""
     floor_us = microseconds(floor)
     rejected = Rejected(Reason.OUTSIDE_WINDOW, f"occurred_at lies below the floor {floor.date()}")
-    found = False
-    for part in slices:
-        for index, outcome in enumerate(part.outcomes):
-            if type(outcome) is tuple and outcome[2] < floor_us:
-                part.outcomes[index] = rejected
-                found = True
-    return found
+    found = [
+        part.outcomes.reject(lambda events: events.occurred_us < floor_us, rejected)
+        for part in slices
+    ]
+    return any(found)
 
 
 def _reject_row(slices: Sequence[Slice], refused: _RowRefused, keys: Mapping[str, int]) -> None:
-    identity = binary_copy.identity_of(refused.row)
-    rejected = Rejected(Reason.REFUSED_BY_DATABASE, refused.detail)
+    occurred_us, campaign_key, event_id = binary_copy.identity_of(refused.row)
+
+    def guilty(events: Events) -> npt.NDArray[np.bool_]:
+        suspects: npt.NDArray[np.bool_] = events.occurred_us == occurred_us
+        for number in np.flatnonzero(suspects).tolist():
+            suspects[number] = (
+                bytes(events.event_ids[number]) == event_id
+                and keys.get(events.campaign_ids[number]) == campaign_key
+            )
+        return suspects
+
     for part in slices:
-        for index, outcome in enumerate(part.outcomes):
-            if type(outcome) is not tuple:
-                continue
-            if (outcome[2], keys.get(outcome[0]), outcome[1]) == identity:
-                part.outcomes[index] = rejected
+        part.outcomes.reject(guilty, Rejected(Reason.REFUSED_BY_DATABASE, refused.detail))
 
 
 def _ledger_entry(topic: Topic, part: Slice, tally: Tally) -> dict[str, Any]:
-    times = [out[2] for out in part.outcomes if type(out) is tuple] if tally.inserted else []
+    times = part.outcomes.occurred_us
     return {
         "batch_id": tally.batch_id,
         "topic": topic.name,
@@ -463,9 +466,9 @@ def _ledger_entry(topic: Topic, part: Slice, tally: Tally) -> dict[str, Any]:
         "inserted": tally.inserted,
         "duplicates": tally.duplicates,
         "conflicting": tally.conflicting,
-        "rejected": sum(type(out) is Rejected for out in part.outcomes),
-        "min_occurred_at": _time(min(times)) if times else None,
-        "max_occurred_at": _time(max(times)) if times else None,
+        "rejected": len(part.outcomes.rejects),
+        "min_occurred_at": _time(int(times.min())) if tally.inserted else None,
+        "max_occurred_at": _time(int(times.max())) if tally.inserted else None,
     }
 
 

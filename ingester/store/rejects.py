@@ -8,8 +8,8 @@ from typing import Any, Final
 from psycopg.types.json import Jsonb
 
 from ingester.batch import Record
-from ingester.decoder import Headers, Rejected
 from ingester.event import VALUE_BYTES_MAX
+from ingester.outcomes import Headers, Rejected
 
 LARGE_VALUE_KEPT_BYTES: Final = 64 * 1024
 

@@ -15,10 +15,10 @@ from uuid import UUID
 import orjson
 
 from ingester.batch import Slice, Topic, Written
-from ingester.decoder import EPOCH, Event, Reason, Rejected, microseconds
 from ingester.encoded import Encoded
 from ingester.errors import CommitUnknown, NeedsAPerson, TemporaryError
 from ingester.event import EventType
+from ingester.outcomes import EPOCH, Event, Reason, Rejected, microseconds
 from tests.contract.stored import Counts, Entry, Identity, Reject, Stored, Told
 
 Fault = Literal["outage", "before", "after"]
@@ -147,11 +147,9 @@ class MemoryStore:
         database = self._database
         floor_us = microseconds(database.floor)
         inserted = duplicates = conflicting = rejected = 0
-        for index, (record, outcome) in enumerate(zip(part.records, part.outcomes, strict=True)):
-            judged = outcome
-            if not isinstance(judged, Rejected) and judged[2] < floor_us:
-                judged = Rejected(Reason.OUTSIDE_WINDOW, "below the floor")
-                part.outcomes[index] = judged
+        below = Rejected(Reason.OUTSIDE_WINDOW, "below the floor")
+        part.outcomes.reject(lambda events: events.occurred_us < floor_us, below)
+        for record, judged in zip(part.records, part.outcomes, strict=True):
             if isinstance(judged, Rejected):
                 rejected += 1
                 where = part.partition, record.offset()

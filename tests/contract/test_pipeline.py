@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from ingester.batch import Topic
-from ingester.decoder import EPOCH
 from ingester.errors import IngesterError, NeedsAPerson, TemporaryError, UnhealthyStream
+from ingester.outcomes import EPOCH
 from tests.contract.slices import TOPIC
 from tests.contract.world import Member, World
 from tests.record import event_id, value_of

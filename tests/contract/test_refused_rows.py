@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from ingester.batch import Slice
+from ingester.outcomes import Outcomes
 from tests.contract.postgres_backend import PostgresBackend, backend_on
 from tests.contract.slices import TOPIC, slice_of
 from tests.record import event_id, value_of
@@ -22,9 +23,11 @@ def backend(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post
 
 def spoiled(part: Slice, index: int, metadata: bytes = TOO_SMALL) -> Slice:
     """The slice with one event's metadata exchanged for what jsonb cannot keep."""
-    outcome = part.outcomes[index]
+    outcomes = list(part.outcomes)
+    outcome = outcomes[index]
     assert isinstance(outcome, tuple)
-    part.outcomes[index] = (*outcome[:6], metadata)
+    outcomes[index] = (*outcome[:6], metadata)
+    part.outcomes = Outcomes.of(outcomes)
     return part
 
 

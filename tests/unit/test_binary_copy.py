@@ -4,6 +4,7 @@ import struct
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,8 +21,8 @@ from ingester.binary_copy import (
     months_of,
     without_repeats,
 )
-from ingester.decoder import EPOCH, Event, Reason, Rejected, microseconds
 from ingester.event import COUNT_MAX
+from ingester.outcomes import EPOCH, Event, Events, microseconds
 from tests.examples import examples
 
 KEYS = {f"c{key}": key for key in (0, 1, 2, 255, 256, 2**31 - 1)}
@@ -39,7 +40,8 @@ def an_event(
 
 
 def row_of(event: Event, batch_id: int = 1) -> bytes:
-    (row,) = encode([event], KEYS, batch_id, [])
+    keys = np.array([KEYS[event[0]]], np.int32)
+    (row,) = encode(Events.of([(0, event)]), keys, batch_id)
     return row
 
 
@@ -80,7 +82,7 @@ def test_a_row_gives_back_its_batch_and_identity(event: Event, batch_id: int) ->
 
 def test_a_row_is_laid_out_as_postgresql_reads_it() -> None:
     event: Event = ("c256", bytes(range(16)), 1, 4, -2, "é", b'{"k":1}')
-    (row,) = encode([event], KEYS, 7, [])
+    row = row_of(event, 7)
     fields = []
     (field_count,) = struct.unpack_from(">h", row)
     position = 2
@@ -111,9 +113,11 @@ def test_absent_extras_are_nulls() -> None:
     assert row_of(only_metadata).endswith(b"sent" + b"\xff" * 4 + b"\0\0\0\3\1{}")
 
 
-def test_rejects_make_no_rows() -> None:
-    rejected = Rejected(Reason.TOMBSTONE, "")
-    assert encode([rejected, an_event(), rejected], KEYS, 1, []) == [row_of(an_event())]
+@examples(100)
+@given(st.lists(events, max_size=20))
+def test_many_rows_are_encoded_as_each_would_be(drawn: list[Event]) -> None:
+    keys = np.array([KEYS[event[0]] for event in drawn], np.int32)
+    assert encode(Events.of(enumerate(drawn)), keys, 1) == [row_of(event) for event in drawn]
 
 
 # -- months

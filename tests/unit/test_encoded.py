@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.batch import Slice
-from ingester.decoder import Event, Reason, Rejected
 from ingester.encoded import Encoded, encode_slices
+from ingester.outcomes import Event, Outcomes, Reason, Rejected
 
 CAMPAIGNS = ("a", "b", "c", "d")
 KEYS = {campaign: number for number, campaign in enumerate(CAMPAIGNS, 1)}
@@ -29,12 +29,16 @@ parts = st.lists(st.lists(events | st.just(REJECTED), max_size=12), min_size=1, 
 
 
 def slices_of(outcomes: list[list[Event | Rejected]]) -> list[Slice]:
-    return [Slice(number, 0, 100, [], found) for number, found in enumerate(outcomes)]
+    return [Slice(number, 0, 100, [], Outcomes.of(found)) for number, found in enumerate(outcomes)]
 
 
 def facts(encoded: Encoded) -> tuple[object, ...]:
     repeats = {month: sorted(found) for month, found in encoded.repeats.items()}
-    return encoded.counts, encoded.rows, repeats, encoded.unknown
+    unknown = {
+        batch_id: sorted(event for part in parts for event in part.singles())
+        for batch_id, parts in encoded.unknown.items()
+    }
+    return encoded.counts, encoded.rows, repeats, unknown
 
 
 @given(parts, st.sets(st.sampled_from(CAMPAIGNS)))
