@@ -7,10 +7,15 @@ import typer
 
 from ingester.commands.terminal import report
 from ingester.errors import IngesterError
+from replay.commands.cutover import cutover
+from replay.commands.drop_legacy import drop_legacy
 from replay.commands.generate import generate
 from replay.commands.plan import plan
+from replay.commands.rollback import rollback
 from replay.commands.run import run
 from replay.commands.status import status
+from replay.commands.sync import sync
+from replay.commands.verify import verify
 
 app = typer.Typer(
     name="replay",
@@ -20,7 +25,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings come from flags, the environment or .env; see docs/operations.md.",
 )
-for command in (generate, plan, run, status):
+for command in (
+    *(generate, plan, run, status, verify, sync),
+    *(cutover, rollback, drop_legacy),
+):
     app.command()(command)
 
 

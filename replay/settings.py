@@ -60,6 +60,14 @@ class ReplaySettings(BaseSettings):
         default=7, description="Days between the cutover and the earliest drop of the old table."
     )
 
+    replay_swap_lock_seconds: Annotated[float, Field(gt=0, le=10)] = Field(
+        default=0.05,
+        description="How long one attempt of cutover or rollback may make readers wait.",
+    )
+    replay_swap_seconds_max: Annotated[float, Field(gt=0)] = Field(
+        default=60.0, description="How long to go on trying before giving up (exit 75)."
+    )
+
     def columns(self) -> dict[str, str]:
         """The old table's column for each of ours, such as `stat_date`."""
         prefix = "replay_column_"

@@ -13,7 +13,12 @@ from ingester.store.statements import about, sql_directory, statement
 from ingester.store.verification import CHECKS
 from replay.store.generation import INDEXES
 
-FILES = {"queries.sql": ingester, "replay.sql": replay, "generate.sql": replay}
+FILES = {
+    "queries.sql": ingester,
+    "replay.sql": replay,
+    "generate.sql": replay,
+    "migration.sql": replay,
+}
 """Each file of named statements, and the package that asks for them."""
 NAMED = [
     (file, name)
