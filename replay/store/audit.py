@@ -4,7 +4,7 @@ import getpass
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ingester.store.connection import Connection
@@ -13,7 +13,8 @@ from replay.store.rows import one, rows
 
 def record(connection: Connection, step: str, evidence: Mapping[str, Any]) -> str:
     """Add a row, inside the caller's transaction; returns the hash of the evidence."""
-    text = json.dumps(evidence, default=str, sort_keys=True, ensure_ascii=False)
+    told = {**evidence, "step": step, "at": datetime.now(UTC)}
+    text = json.dumps(told, default=str, sort_keys=True, ensure_ascii=False)
     digest = hashlib.sha256(text.encode()).hexdigest()
     one(
         connection,

@@ -32,13 +32,14 @@ BEGIN
         SELECT
             attribute.attnum, attribute.attname, known.key AS meaning, type.typcategory, type.typname,
             format_type(attribute.atttypid, attribute.atttypmod) AS type,
-            format('COLLATE %I.%I', space.nspname, collation.collname) AS collation,
-            attribute.attcollation
+            CASE WHEN attribute.attcollation <> 0
+                THEN format('COLLATE %I.%I', space.nspname, sorting.collname)
+            END AS sorting
         FROM pg_attribute AS attribute
         INNER JOIN pg_type AS type ON type.oid = attribute.atttypid
         LEFT JOIN jsonb_each_text(column_names) AS known ON known.value = attribute.attname
-        LEFT JOIN pg_collation AS collation ON collation.oid = attribute.attcollation
-        LEFT JOIN pg_namespace AS space ON space.oid = collation.collnamespace
+        LEFT JOIN pg_collation AS sorting ON sorting.oid = attribute.attcollation
+        LEFT JOIN pg_namespace AS space ON space.oid = sorting.collnamespace
         WHERE attribute.attrelid = legacy AND attribute.attnum > 0 AND NOT attribute.attisdropped
         ORDER BY attribute.attnum
     LOOP
@@ -53,10 +54,9 @@ BEGIN
         position_number := member.attnum;
         meaning := member.meaning;
         column_name := member.attname;
-        expression := format('CAST(%s AS %s)', sources ->> member.meaning, member.type);
-        IF member.attcollation <> 0 THEN
-            expression := format('%s %s', expression, member.collation);
-        END IF;
+        expression := concat_ws(
+            ' ', format('CAST(%s AS %s)', sources ->> member.meaning, member.type), member.sorting
+        );
         RETURN NEXT;
     END LOOP;
 END

@@ -1,1 +1,1 @@
-"""The second half of the migration: proofs, corrections and the swap of names, on a real database."""
+"""The second half of the migration on a real database: proofs, corrections, the swap of names."""

@@ -1,4 +1,4 @@
-"""A replayed old table in a database of its own, cloned for every test from one that is made once."""
+"""A replayed old table in a database of its own for every test, cloned from one made once."""
 
 from collections.abc import Iterator
 
@@ -18,9 +18,16 @@ def replayed_database(databases: Databases) -> Iterator[str]:
     """The name of a database in which the replay is complete."""
     name = databases.migrated()
     with History(databases.url_of(name)) as history:
-        OldTable(history, SEED)
+        OldTable(history, SEED).make()
     yield name
     databases.drop(name)
+
+
+@pytest.fixture
+def old_table(replayed_url: str) -> Iterator[OldTable]:
+    """The old table in that copy, to be changed; what it draws differs from what made it."""
+    with History(replayed_url) as history:
+        yield OldTable(history, SEED + 1)
 
 
 @pytest.fixture

@@ -49,12 +49,15 @@ class OldTable:
     def __init__(self, history: History, seed: int) -> None:
         self.history = history
         self.random = Random(seed)
-        self._rows = 0
-        history.connection.execute(_TABLE)
+        self._rows = seed * 1_000_000  # ids of their own for whoever comes later
+
+    def make(self) -> None:
+        """Create and fill the table, replay it, add live events, and fold everything."""
+        self.history.connection.execute(_TABLE)
         self._fill()
         self._replay()
         self.late()
-        history.refresh()
+        self.history.refresh()
 
     def query(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Run a statement about the table or anything else."""
@@ -128,7 +131,8 @@ class OldTable:
             *(cut_date(), NAME),
         )
         self.run(
-            "INSERT INTO replay_ranges VALUES (%s, %s, 1, 1, 1, %s, 1, 1, 1, 1, 1, 0, now(), now())",
+            "INSERT INTO replay_ranges"
+            " VALUES (%s, %s, 1, 1, 1, %s, 1, 1, 1, 1, 1, 0, now(), now())",
             *(cut_date() - timedelta(days=DAYS), cut_date(), len(events)),
         )
         self.run("INSERT INTO replay_watermarks SELECT 0, next_offset FROM ingest_offsets")
