@@ -10,7 +10,7 @@ from rich.console import Console
 from ingester.commands.terminal import safe, terminal
 from ingester.settings import load_settings
 from ingester.store.connection import connect
-from replay.commands.progress_bar import progress_bar
+from replay.commands.progress import progress as progress_bar
 from replay.settings import load_replay_settings
 from replay.store.cutover import Cutover, Inspection, Swap, refuse
 from replay.store.swap import SUFFIX
@@ -34,7 +34,7 @@ def cutover(
     replay_settings = load_replay_settings()
     with (
         connect(settings, "replay-cutover", statement_seconds_max=SECONDS_MAX) as connection,
-        progress_bar("cutover") as show,
+        progress_bar() as show,
     ):
         job = Cutover(connection, replay_settings, show)
         # First without a lock: a cutover that will be refused holds nobody up.

@@ -11,7 +11,7 @@ from ingester.errors import NeedsAPerson
 from ingester.kafka import TopicIdentity
 from ingester.settings import load_settings
 from ingester.store.connection import Connection, connect
-from replay.commands.progress_bar import progress_bar
+from replay.commands.progress import progress as progress_bar
 from replay.settings import load_replay_settings
 from replay.store.audit import record
 from replay.store.readiness import Progress, progress
@@ -35,7 +35,7 @@ def sync(
     with (
         connect(settings, "replay-sync", statement_seconds_max=_SECONDS_MAX) as connection,
         replay_topic(settings) as topic,
-        progress_bar("sync") as show,
+        progress_bar() as show,
     ):
         known = progress(connection)
         _check_topic(known, topic.identity)

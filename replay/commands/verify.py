@@ -13,7 +13,7 @@ from ingester.commands.terminal import plain_table, safe, terminal
 from ingester.errors import DifferencesFound
 from ingester.settings import load_settings
 from ingester.store.connection import connect
-from replay.commands.progress_bar import progress_bar
+from replay.commands.progress import progress as progress_bar
 from replay.settings import load_replay_settings
 from replay.store.proofs import Proofs, snapshot
 from replay.store.readiness import Progress, progress, watermark
@@ -35,7 +35,7 @@ def verify(
     with (
         connect(settings, "replay-verify", statement_seconds_max=_SECONDS_MAX) as connection,
         snapshot(connection),
-        progress_bar("verify") as show,
+        progress_bar() as show,
     ):
         known = progress(connection)
         table = legacy_table(connection, replay_settings)
