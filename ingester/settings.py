@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -198,10 +198,19 @@ def load_settings(**flags: Any) -> Settings:
 
     Raises SettingsError in one line that names the variable and what is wrong with it.
     """
+    return read_settings(Settings, "INGESTER_", **flags)
+
+
+Model = TypeVar("Model", bound=BaseSettings)
+
+
+def read_settings(model: type[Model], prefix: str, **flags: Any) -> Model:
+    """The same for a model of another program, which owns the names with `prefix`."""
     env_file = Path(".env")
-    _refuse_unknown({**dotenv_values(env_file), **os.environ} if env_file.is_file() else os.environ)
+    environment = {**dotenv_values(env_file), **os.environ} if env_file.is_file() else os.environ
+    _refuse_unknown(environment, prefix, {name.upper() for name in model.model_fields})
     try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})
+        return model(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         name = "__".join(str(part) for part in fault["loc"]).upper() or "settings"
@@ -210,10 +219,9 @@ def load_settings(**flags: Any) -> Settings:
         raise SettingsError(str(error)) from None
 
 
-def _refuse_unknown(environment: Mapping[str, object]) -> None:
-    known = {name.upper() for name in Settings.model_fields}
+def _refuse_unknown(environment: Mapping[str, object], prefix: str, known: set[str]) -> None:
     for name in environment:
-        if name.upper().startswith("INGESTER_") and name.upper() not in known:
+        if name.upper().startswith(prefix) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise SettingsError(f"{name}: no such setting{hint}")

@@ -1,8 +1,13 @@
 """The legacy replay: rows of `campaign_daily_stat_entries` as events, once, through the same topic.
 
-Its commands land with the migration; until then this package is the place where they will be:
+In the order a row travels:
 
-    legacy    reads the old table          expand    one row → one event per metric
-    publish   resumable, throttled         verify    equal to the last unit
-    cutover   the old name, the new statistics
+    legacy      the old table's shape, and what makes it unfit
+    ranges      its days, cut into the ranges of the ledger; pure
+    expand      one row → one event per metric; pure
+    store       the edge to PostgreSQL, the only package here that imports psycopg
+    generation  a synthetic old table, from a seed; pure
+    cli         the command line; commands has one file each
+
+Kafka is reached through `ingester.kafka` alone; errors are those of `ingester.errors`.
 """

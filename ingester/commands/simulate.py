@@ -8,19 +8,18 @@ where somebody watches.
 import json
 import secrets
 import shlex
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from types import FrameType
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ingester.commands.interruption import Interruption
 from ingester.errors import UsageError
 from ingester.event import parse_rfc3339
 from ingester.kafka import Publisher
@@ -128,34 +127,6 @@ def simulate(
         typer.echo(f"again: {result['command']}")
     if interruption.signal is not None:
         raise typer.Exit(128 + interruption.signal)
-
-
-class Interruption:
-    """Notes SIGINT or SIGTERM, so that the record under way is published and counted.
-
-    The second one ends the process in its usual way, should the broker not answer. Handlers only
-    set a flag: an exception inside a client's call could lose a record it already took.
-    """
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self._handlers: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._restore()
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        self.signal = number
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
 
 
 def _publish(

@@ -1,6 +1,7 @@
-"""The named statements of `sql/queries.sql`, and where the SQL files are.
+"""The named statements of `sql/queries.sql` and its neighbours, and where the SQL files are.
 
-A statement starts with `-- name: …`; the comment lines that follow say why it is as it is.
+A statement starts with `-- name: …`; the comment lines that follow say why it is as it is. A
+package that has a file of its own (`sql/replay.sql`) names it; else the ingester's is meant.
 """
 
 import re
@@ -19,16 +20,16 @@ def sql_directory() -> Path:
 
 
 @cache
-def _statements() -> dict[str, str]:
-    text = (sql_directory() / "queries.sql").read_text(encoding="utf-8")
+def _statements(file: str) -> dict[str, str]:
+    text = (sql_directory() / file).read_text(encoding="utf-8")
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], (part.strip().rstrip(";") for part in parts[1::2]), strict=True))
 
 
 @cache
-def statement(name: str) -> sql.SQL:
+def statement(name: str, file: str = "queries.sql") -> sql.SQL:
     """One statement by its name."""
-    return sql.SQL(_statements()[name])
+    return sql.SQL(_statements(file)[name])
 
 
 def about(name: str, **identifiers: str) -> sql.Composed:

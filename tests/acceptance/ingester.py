@@ -49,18 +49,26 @@ class Ingester:
         """Use another topic from now on."""
         self.topic = self.settings["KAFKA_TOPIC"] = topic
 
-    def start(self, *arguments: str, settings: Mapping[str, str] | None = None) -> Running:
-        """Start a command, as in `start("run", "--workers", "2", settings={...})`."""
+    def start(
+        self,
+        *arguments: str,
+        settings: Mapping[str, str] | None = None,
+        program: str = "ingester",
+    ) -> Running:
+        """Start a command, as in `start("run", "--workers", "2", settings={...})`.
+
+        `program`: ingester, or replay.
+        """
         inherited = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(_OURS) or name.startswith(_KEPT)
         }
-        log = self.directory / f"{len(self.processes):02}-{arguments[0]}.log"
+        log = self.directory / f"{len(self.processes):02}-{program}-{arguments[0]}.log"
         # This checkout, whatever is installed; what the caller's path adds comes after it.
         path = os.pathsep.join(filter(None, [str(_CHECKOUT), inherited.get("PYTHONPATH")]))
         running = Running(
-            [sys.executable, "-m", "ingester", *arguments],
+            [sys.executable, "-m", program, *arguments],
             {**inherited, **self.settings, **(settings or {}), "PYTHONPATH": path},
             log,
         )
@@ -72,9 +80,10 @@ class Ingester:
         *arguments: str,
         seconds: float = CATCH_UP_SECONDS,
         settings: Mapping[str, str] | None = None,
+        program: str = "ingester",
     ) -> Running:
         """Start a command and wait for its end."""
-        running = self.start(*arguments, settings=settings)
+        running = self.start(*arguments, settings=settings, program=program)
         running.wait(seconds)
         return running
 

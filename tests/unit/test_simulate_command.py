@@ -14,7 +14,8 @@ import typer
 from typer.testing import CliRunner, Result
 
 from ingester.commands import simulate as command
-from ingester.commands.simulate import Interruption, simulate
+from ingester.commands.interruption import Interruption
+from ingester.commands.simulate import simulate
 from ingester.decoder import decode
 from ingester.errors import TemporaryError, UsageError
 from ingester.outcomes import EPOCH, Rejected, Window

@@ -7,15 +7,34 @@ from pathlib import Path
 import pytest
 
 import ingester
+import replay
 from ingester.store import statements
 from ingester.store.statements import about, sql_directory, statement
 from ingester.store.verification import CHECKS
+from replay.store.generation import INDEXES
 
-SOURCE = "\n".join(
-    path.read_text(encoding="utf-8") for path in Path(ingester.__path__[0]).rglob("*.py")
-)
-TEXT = (sql_directory() / "queries.sql").read_text(encoding="utf-8")
-NAMES = re.findall(r"^-- name: (.*)$", TEXT, flags=re.MULTILINE)
+FILES = {
+    "queries.sql": ingester,
+    "replay.sql": replay,
+    "generate.sql": replay,
+    "migration.sql": replay,
+}
+"""Each file of named statements, and the package that asks for them."""
+NAMED = [
+    (file, name)
+    for file in FILES
+    for name in re.findall(
+        r"^-- name: (.*)$", (sql_directory() / file).read_text(encoding="utf-8"), re.MULTILINE
+    )
+]
+COMPOSED = {f"verify_{check}" for check in CHECKS} | {f"index_{index}" for index in INDEXES}
+NAMES = [name for _, name in NAMED]
+SOURCES = {
+    file: "\n".join(
+        path.read_text(encoding="utf-8") for path in Path(package.__path__[0]).rglob("*.py")
+    )
+    for file, package in FILES.items()
+}
 
 
 def test_every_name_is_one_plain_word_and_stands_once() -> None:
@@ -23,27 +42,29 @@ def test_every_name_is_one_plain_word_and_stands_once() -> None:
     assert [name for name, times in Counter(NAMES).items() if times > 1] == []
 
 
-def test_nothing_but_comments_stands_before_the_first_name() -> None:
-    before = TEXT.partition("-- name:")[0]
+@pytest.mark.parametrize("file", FILES)
+def test_nothing_but_comments_stands_before_the_first_name(file: str) -> None:
+    before = (sql_directory() / file).read_text(encoding="utf-8").partition("-- name:")[0]
     assert all(not line or line.startswith("--") for line in before.splitlines())
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_statement_can_be_asked_for_and_says_something(name: str) -> None:
-    text = statement(name).as_string(None)
+@pytest.mark.parametrize(("file", "name"), NAMED)
+def test_every_statement_can_be_asked_for_and_says_something(file: str, name: str) -> None:
+    text = statement(name, file).as_string(None)
     code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
     assert code.strip()
     assert not text.endswith(";"), "one statement needs no end, and EXPLAIN could not take it"
     assert "-- name:" not in text
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_statement_is_used(name: str) -> None:
-    assert f'"{name}"' in SOURCE or name in {f"verify_{check}" for check in CHECKS}
+@pytest.mark.parametrize(("file", "name"), NAMED)
+def test_every_statement_is_used(file: str, name: str) -> None:
+    assert f'"{name}"' in SOURCES[file] or name in COMPOSED
 
 
 def test_every_statement_that_is_used_exists() -> None:
-    used = set(re.findall(r'\b(?:statement|about)\(\s*"(\w+)"', SOURCE))
+    pattern = r'\b(?:statement|about|about_legacy)\(\s*"(\w+)"'
+    used = {name for source in SOURCES.values() for name in re.findall(pattern, source)}
     assert used
     assert used <= set(NAMES)
 

@@ -1,0 +1,59 @@
+"""Looks the old table up and reads its rows, never more of them than a page at a time."""
+
+from collections.abc import Iterator
+from datetime import date
+
+from ingester.errors import NeedsAPerson
+from ingester.store.connection import Connection, translating
+from replay.expand import LegacyRow
+from replay.legacy import LegacyTable, check_shape
+from replay.settings import ReplaySettings
+from replay.store.statements import about_legacy, statement
+
+
+def find_legacy(
+    connection: Connection, settings: ReplaySettings, name: str | None = None
+) -> LegacyTable:
+    """Describe the old table (`name`: as it is called after the cutover).
+
+    Raises NeedsAPerson where it does not exist, is a view or cannot become events.
+    """
+    name = name or settings.replay_legacy_table
+    with translating(f"looking for {name}"):
+        found = connection.execute(statement("find_table"), {"name": name}).fetchone()
+        if found is None:
+            raise NeedsAPerson(f"{name} does not exist; REPLAY_LEGACY_TABLE names the old table")
+        schema, kind, oid = found
+        if kind not in {"r", "p"}:
+            raise NeedsAPerson(f"{name} is a view: the cutover has already happened")
+        types: dict[str, str] = dict(
+            connection.execute(statement("columns_of_table"), {"oid": oid}).fetchall()
+        )
+    columns = {ours: (theirs if theirs in types else None)
+               for ours, theirs in settings.columns().items()}  # fmt: skip
+    table = LegacyTable(
+        schema=schema,
+        name=name,
+        columns=columns,
+        types={ours: types[theirs] for ours, theirs in columns.items() if theirs is not None},
+    )
+    check_shape(table)
+    return table
+
+
+def rows_between(
+    connection: Connection, table: LegacyTable, first: date, until: date, rows_at_a_time: int
+) -> Iterator[list[LegacyRow]]:
+    """The rows with a value and first <= stat_date < until, by date; inside a transaction.
+
+    A server-side cursor: memory is that of one page, however long the range.
+    """
+    with connection.cursor(name="legacy_rows") as cursor:
+        cursor.execute(about_legacy("legacy_rows_between", table), {"first": first, "until": until})
+        while page := cursor.fetchmany(rows_at_a_time):
+            yield [LegacyRow(row[0], row[1], row[2], row[3:]) for row in page]
+
+
+def fill_attributes(connection: Connection, table: LegacyTable) -> int:
+    """Remember what only the old table knows of its campaigns; returns how many rows changed."""
+    return connection.execute(about_legacy("fill_attributes", table)).rowcount

@@ -1,0 +1,29 @@
+"""Runs the named statements of `sql/migration.sql`."""
+
+from typing import Any, Final
+
+from psycopg import sql
+
+from ingester.store import statements
+from ingester.store.connection import Connection
+
+FILE: Final = "migration.sql"
+Row = dict[str, Any]
+
+
+def statement(name: str) -> sql.SQL:
+    """One statement by its name."""
+    return statements.statement(name, FILE)
+
+
+def rows(connection: Connection, what: str | sql.Composed, /, **parameters: object) -> list[Row]:
+    """Run a statement, given by its name or composed, and return its rows by column."""
+    query = statement(what) if isinstance(what, str) else what
+    cursor = connection.execute(query, parameters or None)
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def one(connection: Connection, name: str, /, **parameters: object) -> Row:
+    """The only row of a statement that has one."""
+    return rows(connection, name, **parameters)[0]

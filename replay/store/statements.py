@@ -1,0 +1,36 @@
+"""The named statements of `sql/replay.sql`, also about the rows of the old table.
+
+The old table's name and columns are settings. One statement, `legacy_entries`, gives its rows
+under our names; the others read `FROM ({legacy}) AS legacy`, and PostgreSQL plans both as one.
+"""
+
+from psycopg import sql
+
+from ingester.store import statements
+from replay.legacy import LegacyTable
+
+FILE = "replay.sql"
+
+
+def statement(name: str) -> sql.SQL:
+    """One statement by its name."""
+    return statements.statement(name, FILE)
+
+
+def about_legacy(name: str, table: LegacyTable, file: str = FILE) -> sql.Composed:
+    """A statement that reads `{legacy}`, the rows of the old table under our names."""
+    return statements.statement(name, file).format(legacy=entries(table))
+
+
+def entries(table: LegacyTable) -> sql.Composed:
+    """The old table's rows: row_id, campaign_id, stat_date, six metrics and two attributes.
+
+    What has no column is NULL here; a metric that is NULL counts as zero.
+    """
+    columns = {
+        name: sql.Literal(None) if column is None else sql.Identifier(column)
+        for name, column in table.columns.items()
+    }
+    return statement("legacy_entries").format(
+        table=sql.Identifier(table.schema, table.name), **columns
+    )

@@ -1,0 +1,273 @@
+-- The statements of the replay, by name. `{legacy}` stands for legacy_entries: the old table's rows
+-- under our names, whatever its columns are called.
+
+-- name: find_table
+-- Through the search path, as an application finds it.
+SELECT pg_namespace.nspname AS schema_name, pg_class.relkind AS kind, pg_class.oid
+FROM pg_class
+INNER JOIN pg_namespace ON pg_class.relnamespace = pg_namespace.oid
+WHERE pg_class.oid = to_regclass(quote_ident(%(name)s));
+
+-- name: columns_of_table
+SELECT attname, format_type(atttypid, NULL) AS type_name
+FROM pg_attribute WHERE attrelid = %(oid)s AND attnum > 0 AND NOT attisdropped;
+
+-- name: legacy_entries
+-- Casts that change nothing where the column already has the type, so that its indexes still serve.
+SELECT
+    {id}::text AS row_id, {campaign_id}::text AS campaign_id, {stat_date}::date AS stat_date,
+    coalesce({sent}, 0)::bigint AS sent, coalesce({opened}, 0)::bigint AS opened,
+    coalesce({clicked}, 0)::bigint AS clicked, coalesce({replied}, 0)::bigint AS replied,
+    coalesce({positive_replies}, 0)::bigint AS positive_replies,
+    coalesce({bounced}, 0)::bigint AS bounced,
+    {admin_uuid}::text AS admin_uuid, {campaign_id_int}::bigint AS campaign_id_int
+FROM {table};
+
+-- name: legacy_rows_between
+SELECT
+    legacy.row_id, legacy.campaign_id, legacy.stat_date,
+    legacy.sent, legacy.opened, legacy.clicked,
+    legacy.replied, legacy.positive_replies, legacy.bounced
+FROM ({legacy}) AS legacy
+WHERE
+    legacy.stat_date >= %(first)s AND legacy.stat_date < %(until)s
+    AND (
+        legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
+        OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
+    )
+ORDER BY legacy.stat_date, legacy.row_id;
+
+-- name: replay_state
+SELECT cut_date, legacy_table, topic, cluster_id, topic_id, started_at FROM replay_state;
+
+-- name: start_replay
+-- A second first run waits here until the first one has committed, and then writes nothing.
+INSERT INTO replay_state (cut_date, legacy_table, topic, cluster_id, topic_id)
+VALUES (%(cut_date)s, %(legacy_table)s, %(topic)s, %(cluster_id)s, %(topic_id)s)
+ON CONFLICT (only_row) DO NOTHING;
+
+-- name: plan_range
+INSERT INTO replay_ranges (first_date, end_date, planned_rows, planned_events)
+VALUES (%(first)s, %(until)s, %(rows)s, %(events)s);
+
+-- name: claim_range
+-- The lock is the claim, and it dies with its holder's transaction.
+SELECT first_date, end_date, planned_rows, planned_events
+FROM replay_ranges WHERE acknowledged_at IS NULL
+ORDER BY first_date LIMIT 1 FOR UPDATE SKIP LOCKED;
+
+-- name: acknowledge_range
+UPDATE replay_ranges SET
+    rows = %(rows)s,
+    events = %(events)s,
+    sent = %(sent)s,
+    opened = %(opened)s,
+    clicked = %(clicked)s,
+    replied = %(replied)s,
+    positive_replies = %(positive_replies)s,
+    bounced = %(bounced)s,
+    published_at = %(published_at)s,
+    acknowledged_at = clock_timestamp()
+WHERE first_date = %(first)s;
+
+-- name: raise_watermarks
+-- Sorted: two runs take their locks in one order.
+INSERT INTO replay_watermarks AS known (partition, next_offset)
+SELECT partition, next_offset
+FROM unnest(%(partitions)s::integer [], %(next_offsets)s::bigint []) AS new (partition, next_offset)
+ORDER BY partition
+ON CONFLICT (partition) DO UPDATE SET
+    next_offset = excluded.next_offset, updated_at = clock_timestamp()
+WHERE known.next_offset < excluded.next_offset;
+
+-- name: replay_watermarks
+SELECT partition, next_offset FROM replay_watermarks ORDER BY partition;
+
+-- name: ledger_totals
+SELECT
+    count(*) AS ranges,
+    count(acknowledged_at) AS ranges_acknowledged,
+    coalesce(sum(planned_rows), 0) AS planned_rows,
+    coalesce(sum(planned_events), 0) AS planned_events,
+    coalesce(sum(rows), 0) AS rows,
+    coalesce(sum(events), 0) AS events,
+    coalesce(sum(sent), 0) AS sent,
+    coalesce(sum(opened), 0) AS opened,
+    coalesce(sum(clicked), 0) AS clicked,
+    coalesce(sum(replied), 0) AS replied,
+    coalesce(sum(positive_replies), 0) AS positive_replies,
+    coalesce(sum(bounced), 0) AS bounced
+FROM replay_ranges;
+
+-- name: ingested_to
+SELECT partition, next_offset FROM ingest_offsets WHERE topic = %(topic)s;
+
+-- name: fill_attributes
+-- Of a campaign's latest day. One pass over the table and no sort of it: the latest row of each
+-- campaign is found by comparing whole rows.
+INSERT INTO campaign_attributes AS known (campaign_id, admin_uuid, campaign_id_int)
+SELECT
+    latest.campaign_id,
+    latest.entry[2] AS admin_uuid,
+    latest.entry[3]::bigint AS campaign_id_int
+FROM (
+    SELECT
+        legacy.campaign_id,
+        max(ARRAY[
+            to_char(legacy.stat_date, 'YYYYMMDD'), legacy.admin_uuid, legacy.campaign_id_int::text
+        ]) AS entry
+    FROM ({legacy}) AS legacy
+    WHERE legacy.campaign_id IS NOT NULL AND legacy.stat_date IS NOT NULL
+    GROUP BY legacy.campaign_id
+) AS latest
+ORDER BY latest.campaign_id
+ON CONFLICT (campaign_id) DO UPDATE SET
+    admin_uuid = excluded.admin_uuid, campaign_id_int = excluded.campaign_id_int
+WHERE (known.admin_uuid, known.campaign_id_int)
+    IS DISTINCT FROM (excluded.admin_uuid, excluded.campaign_id_int);
+
+-- name: legacy_days
+-- Days before the cut that have a value: how many rows, and how many events they become.
+SELECT legacy.stat_date, count(*) AS rows, sum(
+    (legacy.sent <> 0)::integer + (legacy.opened <> 0)::integer
+    + (legacy.clicked <> 0)::integer + (legacy.replied <> 0)::integer
+    + (legacy.positive_replies <> 0)::integer + (legacy.bounced <> 0)::integer
+)::bigint AS events
+FROM ({legacy}) AS legacy
+WHERE
+    legacy.stat_date < %(until)s
+    AND (
+        legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
+        OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
+    )
+GROUP BY legacy.stat_date ORDER BY legacy.stat_date;
+
+-- name: legacy_months
+-- Everything by month and side of the cut, in one pass. Months are text, so that a date no calendar
+-- of ours has (infinity, before Christ) can be told too.
+SELECT
+    to_char(legacy.stat_date, 'YYYY-MM') AS month,
+    legacy.stat_date < %(until)s AS before_cut,
+    count(*) AS rows,
+    count(*) FILTER (
+        WHERE legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
+        OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
+    ) AS rows_with_value,
+    count(*) FILTER (WHERE legacy.sent <> 0) AS sent_events,
+    count(*) FILTER (WHERE legacy.opened <> 0) AS opened_events,
+    count(*) FILTER (WHERE legacy.clicked <> 0) AS clicked_events,
+    count(*) FILTER (WHERE legacy.replied <> 0) AS replied_events,
+    count(*) FILTER (WHERE legacy.positive_replies <> 0) AS positive_replies_events,
+    count(*) FILTER (WHERE legacy.bounced <> 0) AS bounced_events,
+    sum(legacy.sent) AS sent,
+    sum(legacy.opened) AS opened,
+    sum(legacy.clicked) AS clicked,
+    sum(legacy.replied) AS replied,
+    sum(legacy.positive_replies) AS positive_replies,
+    sum(legacy.bounced) AS bounced
+FROM ({legacy}) AS legacy
+GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- name: legacy_problems
+-- Rows with a value that cannot become events, by what is wrong, with some of their ids. Only rows
+-- with a value matter: a row of zeros becomes nothing.
+SELECT
+    problem.kind, count(*) AS rows,
+    (array_agg(coalesce(entry.row_id, '(null)') ORDER BY entry.row_id))[1:5] AS examples
+FROM (
+    SELECT
+        legacy.*,
+        least(
+            legacy.sent, legacy.opened, legacy.clicked,
+            legacy.replied, legacy.positive_replies, legacy.bounced
+        ) AS smallest,
+        greatest(
+            legacy.sent, legacy.opened, legacy.clicked,
+            legacy.replied, legacy.positive_replies, legacy.bounced
+        ) AS largest
+    FROM ({legacy}) AS legacy
+    WHERE
+        (legacy.stat_date < %(until)s OR legacy.stat_date IS NULL)
+        AND (
+            legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
+            OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
+        )
+) AS entry
+CROSS JOIN LATERAL (
+    VALUES
+    ('null_id', entry.row_id IS NULL),
+    ('null_date', entry.stat_date IS NULL),
+    ('outside_window', entry.stat_date < %(window_start)s),
+    ('no_campaign', coalesce(entry.campaign_id, '') = ''),
+    ('campaign_too_long', char_length(entry.campaign_id) > 255),
+    ('negative', entry.smallest < 0),
+    ('too_large', entry.largest > 2147483647)
+) AS problem (kind, applies)
+WHERE problem.applies
+GROUP BY problem.kind
+UNION ALL
+SELECT
+    'repeated_id' AS kind, count(*) AS rows,
+    (array_agg(repeated.row_id ORDER BY repeated.row_id))[1:5] AS examples
+FROM (
+    SELECT legacy.row_id
+    FROM ({legacy}) AS legacy
+    WHERE
+        legacy.stat_date < %(until)s
+        AND (
+            legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
+            OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
+        )
+    GROUP BY legacy.row_id HAVING count(*) > 1
+) AS repeated
+HAVING count(*) > 0
+UNION ALL
+SELECT
+    'repeated_day' AS kind, count(*) AS rows,
+    (array_agg(repeated.row_id ORDER BY repeated.row_id))[1:5] AS examples
+FROM (
+    SELECT min(legacy.row_id) AS row_id
+    FROM ({legacy}) AS legacy
+    WHERE
+        legacy.stat_date < %(until)s
+        AND (
+            legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
+            OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
+        )
+    GROUP BY legacy.campaign_id, legacy.stat_date HAVING count(*) > 1
+) AS repeated
+HAVING count(*) > 0
+ORDER BY kind;
+
+-- name: live_before_cut
+-- Live events that happened before the cut, by day: late ones, or days that both sides count.
+SELECT (occurred_at AT TIME ZONE 'UTC')::date AS day, count(*) AS events
+FROM campaign_events
+WHERE occurred_at < %(cut)s AND substring(uuid_send(event_id) FROM 7 FOR 4) <> %(tag)s
+GROUP BY 1 ORDER BY 1;
+
+-- name: live_in_time
+-- Whether a live event had been ingested when the day of the cut began.
+SELECT EXISTS(
+    SELECT 1
+    FROM ingest_batches AS batch
+    CROSS JOIN LATERAL unnest(
+        coalesce(batch.merged_batch_ids, ARRAY[batch.batch_id])
+    ) AS one (batch_id)
+    INNER JOIN campaign_events AS event ON event.batch_id = one.batch_id
+    WHERE
+        batch.ingested_at < %(cut)s
+        AND substring(uuid_send(event.event_id) FROM 7 FOR 4) <> %(tag)s
+) AS in_time;
+
+-- name: replay_floor
+SELECT CASE WHEN isfinite(floor_date) THEN floor_date END AS floor_date FROM retention_floor;
+
+-- name: existing_leaves
+SELECT right(leaf.relname, 7) AS month
+FROM pg_inherits
+INNER JOIN pg_class AS leaf ON pg_inherits.inhrelid = leaf.oid
+WHERE pg_inherits.inhparent = 'campaign_events'::regclass;
+
+-- name: database_clock
+SELECT clock_timestamp() AS now;
