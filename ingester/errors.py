@@ -8,7 +8,8 @@
     ├── NotPermitted                  exit 77   a login or privilege is missing
     └── NeedsAPerson                  exit 78   settings, topic identity or offsets: decide
         ├── SettingsError
-        └── UnhealthyStream                     nearly every record is refused
+        ├── UnhealthyStream                     nearly every record is refused
+        └── OffsetGap                           the stored offset and the topic have parted ways
 
 Drivers' exceptions become these once, at the edge (`ingester.kafka`, `ingester.store`), by code and
 never by message text. Retry and pipeline know only this file. Exit codes follow sysexits(3).
@@ -63,3 +64,7 @@ class SettingsError(NeedsAPerson):
 
 class UnhealthyStream(NeedsAPerson):
     """Nearly every record of a partition is refused: probably the wrong topic or schema."""
+
+
+class OffsetGap(NeedsAPerson):
+    """The stored offset does not fit the topic any more; the message names the way on."""

@@ -41,7 +41,7 @@ def work(settings: Settings, name: str, targets: Mapping[int, int] | None = None
     topic = _topic(admin, settings.kafka_topic)  # tells a missing topic or a refused login at once
     stopping = threading.Event()
     store = EventStore(settings, name, headers_of)
-    store.offsets(topic.name)  # and an unmigrated database
+    store.recognise(topic)  # and an unmigrated database, or offsets of another topic
     source = Source(settings, f"ingester-{name}")
     jobs = ThreadPoolExecutor(1, thread_name_prefix="writer")
     pipeline = Pipeline(

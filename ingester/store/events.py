@@ -18,9 +18,10 @@ import psycopg
 import structlog
 from psycopg import errors as pg
 
-from ingester import binary_copy
+from ingester import binary_copy, divergence
 from ingester.batch import Record, Slice, Topic, Written
 from ingester.decoder import EPOCH, Headers, Reason, Rejected, microseconds
+from ingester.divergence import Position
 from ingester.encoded import Encoded, Tally, encode_slices
 from ingester.errors import CommitUnknown, IngesterError, NeedsAPerson, TemporaryError
 from ingester.settings import Settings
@@ -69,7 +70,7 @@ class EventStore:
     def positions(self, topic: Topic, beginnings: Mapping[int, int]) -> dict[int, int]:
         """The stored offset of each partition; one not seen before starts at its beginning.
 
-        Raises NeedsAPerson where the stored offsets belong to another topic or cluster.
+        Raises OffsetGap where the stored offsets belong to another topic or cluster.
         """
         with self._session.use("reading the stored offsets") as connection:
             connection.execute(
@@ -82,20 +83,22 @@ class EventStore:
                     "first_offsets": list(beginnings.values()),
                 },
             )
-            rows = connection.execute(statement("stored_offsets"), {"topic": topic.name}).fetchall()
-        stored = {}
-        for partition, next_offset, cluster_id, topic_id in rows:
-            if partition not in beginnings:
-                continue
-            if (cluster_id, topic_id) != (topic.cluster_id, topic.topic_id):
-                raise NeedsAPerson(
-                    f"{topic.name}[{partition}]: the stored offset {next_offset} belongs to topic "
-                    f"id {topic_id} in cluster {cluster_id}, but this is topic id {topic.topic_id} "
-                    f"in cluster {topic.cluster_id}: was the topic made again, or the cluster "
-                    "changed?"
-                )
-            stored[partition] = next_offset
-        return stored
+            positions = [p for p in _positions(connection, topic) if p.partition in beginnings]
+        for position in positions:
+            _recognise(topic, position)
+        return {position.partition: position.next_offset for position in positions}
+
+    def recognise(self, topic: Topic) -> None:
+        """Raises OffsetGap where any stored offset belongs to another topic or cluster."""
+        with self._session.use("reading the stored offsets") as connection:
+            positions = _positions(connection, topic)
+        for position in positions:
+            _recognise(topic, position)
+
+    def epochs(self, topic: str) -> dict[int, int]:
+        """The leader epoch of the last stored record of each partition that has one."""
+        with self._session.use("reading the stored offsets") as connection:
+            return dict(connection.execute(statement("stored_epochs"), {"topic": topic}).fetchall())
 
     def offsets(self, topic: str) -> dict[int, int]:
         """The stored offset of every partition of a topic."""
@@ -419,6 +422,16 @@ def _counts(connection: Connection, name: str, leaf: str) -> dict[int, int]:
     return dict(connection.execute(about(name, leaf=leaf)).fetchall())
 
 
+def _positions(connection: Connection, topic: Topic) -> list[Position]:
+    found = connection.execute(statement("stored_positions"), {"topic": topic.name})
+    return [Position(*row) for row in found]
+
+
+def _recognise(topic: Topic, position: Position) -> None:
+    if (position.cluster_id, position.topic_id) != (topic.cluster_id, topic.topic_id):
+        raise divergence.other_topic(topic, position)
+
+
 def _floor(connection: Connection) -> datetime:
     row = connection.execute(statement("retention_floor")).fetchone()
     floor = row[0] if row and row[0] is not None else EPOCH.date()
@@ -458,7 +471,7 @@ def _ledger_entry(topic: Topic, part: Slice, tally: Tally) -> dict[str, Any]:
         "partition": part.partition,
         "first_offset": part.start,
         "next_offset": part.end,
-        "leader_epoch": part.records[-1].leader_epoch() if part.records else None,
+        "leader_epoch": _epoch_before(part),
         "records": len(part.records),
         "inserted": tally.inserted,
         "duplicates": tally.duplicates,
@@ -467,6 +480,12 @@ def _ledger_entry(topic: Topic, part: Slice, tally: Tally) -> dict[str, Any]:
         "min_occurred_at": _time(min(times)) if times else None,
         "max_occurred_at": _time(max(times)) if times else None,
     }
+
+
+def _epoch_before(part: Slice) -> int | None:
+    """The leader epoch at the slice's end; unknown behind markers, which may have a newer one."""
+    last = part.records[-1] if part.records else None
+    return last.leader_epoch() if last is not None and last.offset() + 1 == part.end else None
 
 
 def _time(occurred_us: int) -> datetime:

@@ -13,6 +13,7 @@ from ingester.errors import (
     NotPermitted,
     SettingsError,
     TemporaryError,
+    OffsetGap,
     UnhealthyStream,
     UsageError,
 )
@@ -26,6 +27,7 @@ CODES = {
     NotPermitted: 77,
     NeedsAPerson: 78,
     SettingsError: 78,
+    OffsetGap: 78,
     UnhealthyStream: 78,
 }
 
