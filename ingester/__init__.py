@@ -14,6 +14,7 @@ In the order a record travels:
     pipeline      poll → decode → batch → write → hint, on abstract source, store and clock
     worker        one consumer process        supervisor    N of them
     refresher     folds new events into the statistics        maintenance   keeps house
+    quarantine    rejects published again or discarded
     verification  the proof that everything balances
     simulation    realistic traffic, from a seed
     cli           the command line; commands has one file each

@@ -615,7 +615,7 @@ class Publisher:
         self,
         key: bytes | None,
         value: bytes | None,
-        headers: Sequence[tuple[str, bytes]] = (),
+        headers: Headers = (),
         partition: int | None = None,
     ) -> None:
         """Hand one record to the client; waits while its queue is full."""

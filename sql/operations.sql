@@ -65,3 +65,46 @@ ORDER BY action_id DESC LIMIT %(rows_max)s;
 -- What verification cannot hold against anybody: positions given up and gaps accepted.
 SELECT action_id, action, topic, partition, first_offset, next_offset, why, operator, acted_at
 FROM operator_actions WHERE action IN ('adopt', 'accept_gap') ORDER BY action_id;
+
+-- name: list_rejects
+-- A null condition asks for all.
+SELECT
+    reject_id, topic, partition, "offset", reason_code, detail, value_bytes, rejected_at, state,
+    attempts, forwarded_at
+FROM rejected_events
+WHERE
+    (reject_id = ANY(%(ids)s) OR %(ids)s::bigint [] IS NULL)
+    AND (reason_code = ANY(%(reasons)s) OR %(reasons)s::text [] IS NULL)
+    AND (topic = %(topic)s OR %(topic)s::text IS NULL)
+    AND (rejected_at >= %(since)s OR %(since)s::timestamptz IS NULL)
+    AND (rejected_at < %(until)s OR %(until)s::timestamptz IS NULL)
+    AND (state = %(state)s OR %(state)s::text IS NULL)
+ORDER BY reject_id DESC LIMIT %(rows_max)s;
+
+-- name: show_reject
+SELECT
+    reject_id, batch_id, topic, topic_id, partition, "offset", reason_code, detail, rejected_at,
+    state, attempts, forwarded_at, value_bytes, encode(value_sha256, 'hex') AS value_sha256, key,
+    value, headers
+FROM rejected_events WHERE reject_id = %(reject_id)s;
+
+-- name: take_rejects
+-- The next ones in order; those that another operator is at are left to them.
+SELECT reject_id, key, value, value_bytes, headers, reason_code
+FROM rejected_events
+WHERE
+    reject_id > %(after)s
+    AND (reject_id = ANY(%(ids)s) OR %(ids)s::bigint [] IS NULL)
+    AND (reason_code = ANY(%(reasons)s) OR %(reasons)s::text [] IS NULL)
+    AND (topic = %(topic)s OR %(topic)s::text IS NULL)
+    AND (rejected_at >= %(since)s OR %(since)s::timestamptz IS NULL)
+    AND (rejected_at < %(until)s OR %(until)s::timestamptz IS NULL)
+    AND (state = %(state)s OR %(state)s::text IS NULL)
+ORDER BY reject_id LIMIT %(rows_max)s
+FOR UPDATE SKIP LOCKED;
+
+-- name: mark_rejects
+UPDATE rejected_events SET
+    state = %(state)s,
+    attempts = attempts + CASE WHEN %(state)s = 'requeued' THEN 1 ELSE 0 END
+WHERE reject_id = ANY(%(ids)s);

@@ -11,9 +11,9 @@ from ingester.errors import (
     IngesterError,
     NeedsAPerson,
     NotPermitted,
+    OffsetGap,
     SettingsError,
     TemporaryError,
-    OffsetGap,
     UnhealthyStream,
     UsageError,
 )
