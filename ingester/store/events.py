@@ -34,6 +34,9 @@ from ingester.store.takeover import Takeover
 
 log = structlog.get_logger(__name__)
 
+_SCANNED_AT_ONCE = 1_000
+"""Rows sent again, at most, after a refused one."""
+
 
 class _Refused(Exception):
     """The stored offset of some partitions is not where the slices start."""
@@ -217,7 +220,9 @@ class EventStore:
                 for leaf, leaf_rows, leaf_repeats in months:
                     self._copy(connection, leaf, leaf_rows, leaf_repeats, tallies)
             except _RowRefused as error:
-                _reject_row(slices, error, self._keys.known())
+                connection.execute(statement("rollback"))
+                found = _all_refused(connection, [row for _, rows, _ in months for row in rows])
+                _reject_rows(slices, found or [error], self._keys.known())
                 raise _Again from error
             stage("ledger")
             entries = [
@@ -397,9 +402,10 @@ def _add_conflicts(connection: Connection, leaf: str, tallies: Mapping[int, Tall
 class _RowRefused(Exception):
     """The database refused one row; the others are not to blame."""
 
-    def __init__(self, row: bytes, detail: str) -> None:
+    def __init__(self, row: bytes, number: int, detail: str) -> None:
         super().__init__(detail)
         self.row = row
+        self.number = number
         self.detail = detail
 
 
@@ -413,9 +419,32 @@ def _copy_rows(connection: Connection, table: str, rows: Sequence[bytes]) -> Non
             line = re.search(r"^COPY [^,]+, \D*(\d+)", error.diag.context or "", re.MULTILINE)
             if line is None:
                 raise
-            raise _RowRefused(rows[int(line[1]) - 1], error.diag.message_primary or "") from None
+            number = int(line[1]) - 1
+            raise _RowRefused(rows[number], number, error.diag.message_primary or "") from None
         if cursor.rowcount != len(rows):
             raise IngesterError(f"COPY took {cursor.rowcount} of {len(rows)} rows into {table}")
+
+
+def _all_refused(connection: Connection, rows: Sequence[bytes]) -> list[_RowRefused]:
+    """Every row that the database refuses, found in one pass that leaves nothing behind.
+
+    COPY stops at the first of them: going on behind it costs a savepoint, not another batch.
+    """
+    found: list[_RowRefused] = []
+    with connection.transaction(force_rollback=True):
+        connection.execute(statement("create_staging"))
+        for first in range(0, len(rows), _SCANNED_AT_ONCE):
+            chunk = rows[first : first + _SCANNED_AT_ONCE]
+            while chunk:
+                try:
+                    with connection.transaction():
+                        _copy_rows(connection, "staged_events", chunk)
+                except _RowRefused as error:
+                    found.append(error)
+                    chunk = chunk[error.number + 1 :]
+                else:
+                    break
+    return found
 
 
 def _counts(connection: Connection, name: str, leaf: str) -> dict[int, int]:
@@ -451,14 +480,21 @@ def _reject_below(floor: datetime, slices: Sequence[Slice]) -> bool:
     return found
 
 
-def _reject_row(slices: Sequence[Slice], refused: _RowRefused, keys: Mapping[str, int]) -> None:
-    identity = binary_copy.identity_of(refused.row)
-    rejected = Rejected(Reason.REFUSED_BY_DATABASE, refused.detail)
+def _reject_rows(
+    slices: Sequence[Slice], refused: Sequence[_RowRefused], keys: Mapping[str, int]
+) -> None:
+    """Turn the events of these rows, and the repeats of them, into rejects."""
+    found = {
+        binary_copy.identity_of(each.row): Rejected(Reason.REFUSED_BY_DATABASE, each.detail)
+        for each in refused
+    }
     for part in slices:
         for index, outcome in enumerate(part.outcomes):
             if type(outcome) is not tuple:
                 continue
-            if (outcome[2], keys.get(outcome[0]), outcome[1]) == identity:
+            key = keys.get(outcome[0])
+            rejected = None if key is None else found.get((outcome[2], key, outcome[1]))
+            if rejected is not None:
                 part.outcomes[index] = rejected
 
 
