@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import typer
 
+from ingester.commands import offsets, rejected
 from ingester.commands.migrate import migrate
 from ingester.commands.refresh import refresh
 from ingester.commands.run import run
@@ -30,6 +31,8 @@ app = typer.Typer(
 )
 for command in (migrate, run, refresh, status, stats, verify, simulate, schema):
     app.command()(command)
+for group in (offsets.app, rejected.app):
+    app.add_typer(group)
 
 
 def _print_version(wanted: bool) -> None:

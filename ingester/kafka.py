@@ -31,6 +31,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from ingester import divergence
 from ingester.batch import Record
 from ingester.errors import (
     IngesterError,
@@ -60,7 +61,13 @@ _NEEDS_A_PERSON: Final = {
     *_UNKNOWN_TOPIC,
     KafkaError.OFFSET_OUT_OF_RANGE,
     KafkaError._AUTO_OFFSET_RESET,
+    KafkaError._LOG_TRUNCATION,
     KafkaError.TOPIC_EXCEPTION,
+}
+_OFFSET_LOST: Final = {
+    KafkaError.OFFSET_OUT_OF_RANGE,
+    KafkaError._AUTO_OFFSET_RESET,
+    KafkaError._LOG_TRUNCATION,
 }
 
 
@@ -269,6 +276,7 @@ class Polled:
     ends: dict[int, int] = field(default_factory=dict)
 
 
+NO_EPOCHS: Final[Mapping[int, int]] = {}
 Rebalance = tuple[Literal["assigned", "revoked", "lost"], list[int]]
 
 
@@ -282,6 +290,7 @@ class Source:
     def __init__(self, settings: Settings, client_name: str) -> None:
         self.topic = settings.kafka_topic
         self._expected: dict[int, int] = {}
+        self._epochs: dict[int, int | None] = {}
         self._assigned: set[int] = set()
         self._rebalances: list[Rebalance] = []
         self._errors = _Errors()
@@ -361,7 +370,23 @@ class Source:
         if isinstance(ours, TemporaryError) or error.code() in _UNKNOWN_TOPIC:
             log.warning("kafka_poll_failed", code=error.name(), partition=partition)
             return
+        if error.code() in _OFFSET_LOST:
+            self._explain(partition)
+            return
         raise ours
+
+    def _explain(self, partition: int) -> None:
+        """Raise what an offset out of range means; one that is not ours any more means nothing."""
+        expected = self._expected.get(partition)
+        if expected is None:
+            return
+        low, high = self.watermarks(partition)
+        gap = divergence.outside(self.topic, partition, expected, low, high)
+        if gap is None and low == expected and self._epochs.get(partition) is not None:
+            self.start({partition: expected})  # only the record before it is gone
+            return
+        # Inside the log and yet refused: what lies before the offset is not what was read.
+        raise gap or divergence.truncated(self.topic, partition, expected)
 
     def _new(self, partition: int, run: Sequence[Record]) -> list[Record]:
         """Those records of a run that were not seen before, in their order."""
@@ -370,6 +395,7 @@ class Source:
             return []
         last = run[-1].offset()
         if run[0].offset() < expected or last - run[0].offset() < len(run) - 1:
+            self._compare_epoch(partition, run[0], expected)
             kept = []
             for record in run:
                 if record.offset() >= expected:
@@ -380,13 +406,25 @@ class Source:
             self._expected[partition] = run[-1].offset() + 1
         return list(run)
 
+    def _compare_epoch(self, partition: int, record: Record, expected: int) -> None:
+        epoch = self._epochs.get(partition)
+        if record.offset() == expected - 1 and epoch is not None:
+            self._epochs[partition] = None
+            if record.leader_epoch() != epoch:
+                raise divergence.truncated(self.topic, partition, expected)
+
     def rebalances(self) -> list[Rebalance]:
         """What the group decided since the last call, in order. Revoked partitions have stopped."""
         happened, self._rebalances = self._rebalances, []
         return happened
 
-    def start(self, offsets: Mapping[int, int]) -> None:
-        """Read these partitions from these offsets on, whether or not they were read before."""
+    def start(self, offsets: Mapping[int, int], epochs: Mapping[int, int] = NO_EPOCHS) -> None:
+        """Read these partitions from these offsets on, whether or not they were read before.
+
+        `epochs`: the leader epoch of the record before an offset, where it is known. Then that
+        record is fetched too and its epoch compared: a log that was truncated since and filled
+        again past the offset is noticed. (librdkafka validates no offset that it is given.)
+        """
         with _translating("starting partitions"):
             again = [partition for partition in offsets if partition in self._expected]
             for partition in again:
@@ -394,9 +432,13 @@ class Source:
             if again:
                 self._consumer.incremental_unassign(self._named(again))
             self._consumer.incremental_assign(
-                [TopicPartition(self.topic, number, offset) for number, offset in offsets.items()]
+                [
+                    TopicPartition(self.topic, number, offset - (number in epochs))
+                    for number, offset in offsets.items()
+                ]
             )
         self._expected.update(offsets)
+        self._epochs.update({number: epochs.get(number) for number in offsets})
 
     def pause(self) -> None:
         """Stop fetching; polling must go on, so that the group keeps this member."""
@@ -500,6 +542,16 @@ class Reader:
             )
         return low, high
 
+    def is_truncated(self, partition: int, offset: int, leader_epoch: int | None) -> bool:
+        """Whether the log was cut below an offset that has this epoch before it, and regrown."""
+        if leader_epoch is None:
+            return False
+        if offset - 1 < self.watermarks(partition)[0]:
+            return False
+        for found in self.read(partition, offset - 1, offset):
+            return found[0].offset() == offset - 1 and found[0].leader_epoch() != leader_epoch
+        return False
+
     def read(self, partition: int, first: int, end: int) -> Iterator[list[Record]]:
         """Yield the committed records with first <= offset < end, in order, some at a time."""
         if first >= end:
@@ -563,7 +615,7 @@ class Publisher:
         self,
         key: bytes | None,
         value: bytes | None,
-        headers: Sequence[tuple[str, bytes]] = (),
+        headers: Headers = (),
         partition: int | None = None,
     ) -> None:
         """Hand one record to the client; waits while its queue is full."""

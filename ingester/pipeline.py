@@ -15,11 +15,12 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from ingester import divergence
 from ingester.batch import Batch, Limits, Record, Slice, Topic, Written
 from ingester.breaker import Breaker
 from ingester.decoder import decode
 from ingester.encoded import Encoded
-from ingester.errors import NeedsAPerson, TemporaryError
+from ingester.errors import TemporaryError
 from ingester.outcomes import Headers, Window
 from ingester.retry import Retry
 from ingester.settings import Settings
@@ -38,7 +39,7 @@ class Source(Protocol):
 
     def poll(self, records_max: int, timeout_seconds: float) -> "Polled": ...
     def rebalances(self) -> "Sequence[tuple[str, list[int]]]": ...
-    def start(self, offsets: Mapping[int, int]) -> None: ...
+    def start(self, offsets: Mapping[int, int], epochs: Mapping[int, int]) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
     def hint(self, offsets: Mapping[int, int]) -> None: ...
@@ -58,6 +59,7 @@ class Store(Protocol):
     """What the pipeline needs of a database; see `ingester.store.events.EventStore`."""
 
     def positions(self, topic: Topic, beginnings: Mapping[int, int]) -> dict[int, int]: ...
+    def epochs(self, topic: str) -> dict[int, int]: ...
     def offsets(self, topic: str) -> dict[int, int]: ...
     def floor(self) -> datetime: ...
     def encode_ahead(self, slices: Sequence[Slice]) -> Encoded | None: ...
@@ -113,6 +115,7 @@ class Pipeline:
     _check_at: float = 0.0
     _start_at: float = 0.0
     _floor: datetime | None = None
+    _epochs: Mapping[int, int] = field(default_factory=dict)
     _encoded: Encoded | None = None
     _paused: bool = False
     _stopping: bool = False
@@ -228,7 +231,7 @@ class Pipeline:
                 stored, self._starting = self._starting.result(), None
                 # One that a refused write has started meanwhile must not be started twice.
                 unstarted = self._assigned - self._positions.keys()
-                self._start({p: stored[p] for p in stored if p in unstarted})
+                self._start({p: stored[p] for p in stored if p in unstarted}, self._epochs)
             return
         waiting = sorted(self._assigned - self._positions.keys())
         if not waiting or self.clock.monotonic() < self._start_at:
@@ -249,28 +252,27 @@ class Pipeline:
         beginnings = {partition: low for partition, (low, _) in watermarks.items()}
         self._floor = self.store.floor()
         stored = self.store.positions(topic, beginnings)
+        # Read after the positions: an epoch older than its offset would look like a truncation.
+        epochs = self.store.epochs(topic.name)
+        self._epochs = {
+            partition: epoch
+            for partition, epoch in epochs.items()
+            if stored.get(partition, 0) > beginnings.get(partition, 0)
+        }
         for partition, offset in stored.items():
             low, high = watermarks[partition]
             if offset > high:
                 # This job may have waited long behind a write, while another member went on.
                 low, high = self.source.watermarks(partition)
-            where = f"{topic.name}[{partition}]: the stored offset is {offset}, but the topic "
-            if offset < low:
-                raise NeedsAPerson(
-                    f"{where}begins at {low}: {low - offset} offsets were deleted before they "
-                    "were read. Nothing was skipped; a person has to decide"
-                )
-            if offset > high:
-                raise NeedsAPerson(
-                    f"{where}ends at {high}: it was truncated, or made again. "
-                    "Nothing was read; a person has to decide"
-                )
+            gap = divergence.outside(topic.name, partition, offset, low, high)
+            if gap is not None:
+                raise gap
         return stored
 
-    def _start(self, offsets: Mapping[int, int]) -> None:
+    def _start(self, offsets: Mapping[int, int], epochs: Mapping[int, int]) -> None:
         if offsets:
             try:
-                self.source.start(offsets)
+                self.source.start(offsets, epochs)
             except TemporaryError as error:
                 # The group is deciding again: without a position they are asked for once more.
                 log.warning("start_delayed", detail=str(error))
@@ -322,10 +324,7 @@ class Pipeline:
         """
         found = self.identify()
         if found.topic_id != topic.topic_id:
-            raise NeedsAPerson(
-                f"{topic.name} was made again while it was read: its id was {topic.topic_id} and "
-                f"is {found.topic_id}. Nothing of the new topic was written; a person has to decide"
-            )
+            raise divergence.made_again(topic, found)
         return self.store.write(topic, slices, encoded)
 
     def _encode_ahead(self) -> None:
@@ -353,7 +352,7 @@ class Pipeline:
             self.totals.refused += len(written.refused)
             log.warning("positions_refused", stored=dict(written.refused))
             self._forget(list(written.refused))
-            self._start({p: o for p, o in written.refused.items() if p in self._assigned})
+            self._start({p: o for p, o in written.refused.items() if p in self._assigned}, {})
 
     def _submit(self, job: Callable[[], Job]) -> "Future[Job]":
         """Run a job on the writer's thread, again and again while the world is failing."""
@@ -381,6 +380,17 @@ class Pipeline:
             return all(stored.get(p, 0) >= target for p, target in self.targets.items())
         if self._checking is None and self.clock.monotonic() >= self._check_at:
             self._check_at = self.clock.monotonic() + 0.25
-            topic = self.settings.kafka_topic
-            self._checking = self._submit(lambda: self.store.offsets(topic))
+            self._checking = self._submit(lambda: self._reached(self.settings.kafka_topic))
         return False
+
+    def _reached(self, topic: str) -> dict[int, int]:
+        """The stored offsets; one beyond its target must lie inside the log to count as reached."""
+        stored = self.store.offsets(topic)
+        for partition, target in (self.targets or {}).items():
+            offset = stored.get(partition, 0)
+            if offset > target:
+                low, high = self.source.watermarks(partition)
+                gap = divergence.outside(topic, partition, offset, low, high)
+                if gap is not None:
+                    raise gap
+        return stored

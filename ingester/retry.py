@@ -27,21 +27,27 @@ Result = TypeVar("Result")
 class Retry:
     """Calls a job until it succeeds, fails for good, or `stopping` is set.
 
-    Only TemporaryError is tried again. Waits 0 to `first_seconds` doubled each time, at most
-    `seconds_max`; a stop ends the wait at once and lets the last error out.
+    Only TemporaryError is tried again, or that part of it which `only` names. Waits 0 to
+    `first_seconds` doubled each time, at most `seconds_max`; a stop ends the wait at once and lets
+    the last error out.
     """
 
     def __init__(
-        self, stopping: threading.Event, first_seconds: float = 0.1, seconds_max: float = 10.0
+        self,
+        stopping: threading.Event,
+        first_seconds: float = 0.1,
+        seconds_max: float = 10.0,
+        only: type[TemporaryError] = TemporaryError,
     ) -> None:
         self._stopping = stopping
+        self._only = only
         self._first_seconds = first_seconds
         self._seconds_max = seconds_max
 
     def __call__(self, job: Callable[[], Result]) -> Result:
         """Run the job; raises its last error."""
         retrying = Retrying(
-            retry=retry_if_exception_type(TemporaryError),
+            retry=retry_if_exception_type(self._only),
             wait=wait_random_exponential(multiplier=self._first_seconds, max=self._seconds_max),
             stop=stop_when_event_set(self._stopping),
             sleep=self._sleep,

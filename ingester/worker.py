@@ -16,7 +16,7 @@ from typing import NoReturn
 import structlog
 
 from ingester.batch import Topic
-from ingester.errors import IngesterError
+from ingester.errors import IngesterError, ServerFull
 from ingester.kafka import Admin, Source, headers_of
 from ingester.logs import set_up_logs
 from ingester.pipeline import Clock, Pipeline
@@ -41,7 +41,9 @@ def work(settings: Settings, name: str, targets: Mapping[int, int] | None = None
     topic = _topic(admin, settings.kafka_topic)  # tells a missing topic or a refused login at once
     stopping = threading.Event()
     store = EventStore(settings, name, headers_of)
-    store.offsets(topic.name)  # and an unmigrated database
+    # And an unmigrated database, or offsets of another topic. A server that is full is waited for:
+    # the worker that this one replaces may still be leaving.
+    Retry(stopping, only=ServerFull)(lambda: store.recognise(topic))
     source = Source(settings, f"ingester-{name}")
     jobs = ThreadPoolExecutor(1, thread_name_prefix="writer")
     pipeline = Pipeline(

@@ -8,7 +8,7 @@ and 3F000 mean that the schema is not there. Anything else is unexpected and sto
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import psycopg
@@ -18,10 +18,12 @@ from ingester.errors import (
     IngesterError,
     NeedsAPerson,
     NotPermitted,
+    ServerFull,
     SettingsError,
     TemporaryError,
 )
 from ingester.settings import Settings
+from ingester.store.login import refusal
 from ingester.store.statements import statement
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -104,13 +106,24 @@ def _logged_in(**parameters: Any) -> Connection:
         return psycopg.connect(**parameters)
     except psycopg.OperationalError as error:
         text = "PostgreSQL: " + str(error).strip().replace("\n", " ")
-        # libpq tells no SQLSTATE of a failed login. A server that accepts connections and yet
-        # refuses this one refuses the role, the password or the database.
+        # A server that accepts connections and yet refuses this one refuses the role, the password
+        # or the database, unless it says that it is full.
+        state = refusal(conninfo.make_conninfo(**_of_libpq(parameters)))
+        if state == "53300":
+            raise ServerFull(f"{text} (SQLSTATE {state})") from None
+        if state is not None and (state.startswith(_TEMPORARY_CLASSES) or state in _TEMPORARY):
+            raise TemporaryError(f"{text} (SQLSTATE {state})") from None
         known = {name: str(value) for name, value in parameters.items() if name in _PINGED}
         ping = pq.PGconn.ping(conninfo.make_conninfo(**known).encode())
         if ping == pq.Ping.OK:
             raise NotPermitted(text) from None
         raise TemporaryError(text) from None
+
+
+def _of_libpq(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what psycopg itself takes."""
+    ours = {"autocommit", "prepare_threshold"}
+    return {name: value for name, value in parameters.items() if name not in ours}
 
 
 _PINGED: Final = {"host", "hostaddr", "port", "sslmode", "sslrootcert", "service"}

@@ -12,6 +12,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ import psycopg
 import structlog
 from psycopg import errors as pg
 
-from ingester import binary_copy
+from ingester import binary_copy, divergence
 from ingester.batch import Record, Slice, Topic, Written
+from ingester.divergence import Position
 from ingester.encoded import Encoded, Tally, encode_slices
 from ingester.errors import CommitUnknown, IngesterError, NeedsAPerson, TemporaryError
 from ingester.outcomes import EPOCH, Events, Headers, Reason, Rejected, microseconds
@@ -34,6 +36,9 @@ from ingester.store.statements import about, statement
 from ingester.store.takeover import Takeover
 
 log = structlog.get_logger(__name__)
+
+_SCANNED_AT_ONCE = 1_000
+"""Rows sent again, at most, after a refused one."""
 
 
 class _Refused(Exception):
@@ -71,7 +76,7 @@ class EventStore:
     def positions(self, topic: Topic, beginnings: Mapping[int, int]) -> dict[int, int]:
         """The stored offset of each partition; one not seen before starts at its beginning.
 
-        Raises NeedsAPerson where the stored offsets belong to another topic or cluster.
+        Raises OffsetGap where the stored offsets belong to another topic or cluster.
         """
         with self._session.use("reading the stored offsets") as connection:
             connection.execute(
@@ -84,20 +89,22 @@ class EventStore:
                     "first_offsets": list(beginnings.values()),
                 },
             )
-            rows = connection.execute(statement("stored_offsets"), {"topic": topic.name}).fetchall()
-        stored = {}
-        for partition, next_offset, cluster_id, topic_id in rows:
-            if partition not in beginnings:
-                continue
-            if (cluster_id, topic_id) != (topic.cluster_id, topic.topic_id):
-                raise NeedsAPerson(
-                    f"{topic.name}[{partition}]: the stored offset {next_offset} belongs to topic "
-                    f"id {topic_id} in cluster {cluster_id}, but this is topic id {topic.topic_id} "
-                    f"in cluster {topic.cluster_id}: was the topic made again, or the cluster "
-                    "changed?"
-                )
-            stored[partition] = next_offset
-        return stored
+            positions = [p for p in _positions(connection, topic) if p.partition in beginnings]
+        for position in positions:
+            _recognise(topic, position)
+        return {position.partition: position.next_offset for position in positions}
+
+    def recognise(self, topic: Topic) -> None:
+        """Raises OffsetGap where any stored offset belongs to another topic or cluster."""
+        with self._session.use("reading the stored offsets") as connection:
+            positions = _positions(connection, topic)
+        for position in positions:
+            _recognise(topic, position)
+
+    def epochs(self, topic: str) -> dict[int, int]:
+        """The leader epoch of the last stored record of each partition that has one."""
+        with self._session.use("reading the stored offsets") as connection:
+            return dict(connection.execute(statement("stored_epochs"), {"topic": topic}).fetchall())
 
     def offsets(self, topic: str) -> dict[int, int]:
         """The stored offset of every partition of a topic."""
@@ -216,7 +223,9 @@ class EventStore:
                 for leaf, leaf_rows, leaf_repeats in months:
                     self._copy(connection, leaf, leaf_rows, leaf_repeats, tallies)
             except _RowRefused as error:
-                _reject_row(slices, error, self._keys.known())
+                connection.execute(statement("rollback"))
+                found = _all_refused(connection, [row for _, rows, _ in months for row in rows])
+                _reject_rows(slices, found or [error], self._keys.known())
                 raise _Again from error
             stage("ledger")
             entries = [
@@ -394,9 +403,10 @@ def _add_conflicts(connection: Connection, leaf: str, tallies: Mapping[int, Tall
 class _RowRefused(Exception):
     """The database refused one row; the others are not to blame."""
 
-    def __init__(self, row: bytes, detail: str) -> None:
+    def __init__(self, row: bytes, number: int, detail: str) -> None:
         super().__init__(detail)
         self.row = row
+        self.number = number
         self.detail = detail
 
 
@@ -410,13 +420,46 @@ def _copy_rows(connection: Connection, table: str, rows: Sequence[bytes]) -> Non
             line = re.search(r"^COPY [^,]+, \D*(\d+)", error.diag.context or "", re.MULTILINE)
             if line is None:
                 raise
-            raise _RowRefused(rows[int(line[1]) - 1], error.diag.message_primary or "") from None
+            number = int(line[1]) - 1
+            raise _RowRefused(rows[number], number, error.diag.message_primary or "") from None
         if cursor.rowcount != len(rows):
             raise IngesterError(f"COPY took {cursor.rowcount} of {len(rows)} rows into {table}")
 
 
+def _all_refused(connection: Connection, rows: Sequence[bytes]) -> list[_RowRefused]:
+    """Every row that the database refuses, found in one pass that leaves nothing behind.
+
+    COPY stops at the first of them: going on behind it costs a savepoint, not another batch.
+    """
+    found: list[_RowRefused] = []
+    with connection.transaction(force_rollback=True):
+        connection.execute(statement("create_staging"))
+        for first in range(0, len(rows), _SCANNED_AT_ONCE):
+            chunk = rows[first : first + _SCANNED_AT_ONCE]
+            while chunk:
+                try:
+                    with connection.transaction():
+                        _copy_rows(connection, "staged_events", chunk)
+                except _RowRefused as error:
+                    found.append(error)
+                    chunk = chunk[error.number + 1 :]
+                else:
+                    break
+    return found
+
+
 def _counts(connection: Connection, name: str, leaf: str) -> dict[int, int]:
     return dict(connection.execute(about(name, leaf=leaf)).fetchall())
+
+
+def _positions(connection: Connection, topic: Topic) -> list[Position]:
+    found = connection.execute(statement("stored_positions"), {"topic": topic.name})
+    return [Position(*row) for row in found]
+
+
+def _recognise(topic: Topic, position: Position) -> None:
+    if (position.cluster_id, position.topic_id) != (topic.cluster_id, topic.topic_id):
+        raise divergence.other_topic(topic, position)
 
 
 def _floor(connection: Connection) -> datetime:
@@ -436,20 +479,30 @@ def _reject_below(floor: datetime, slices: Sequence[Slice]) -> bool:
     return any(found)
 
 
-def _reject_row(slices: Sequence[Slice], refused: _RowRefused, keys: Mapping[str, int]) -> None:
-    occurred_us, campaign_key, event_id = binary_copy.identity_of(refused.row)
-
-    def guilty(events: Events) -> npt.NDArray[np.bool_]:
-        suspects: npt.NDArray[np.bool_] = events.occurred_us == occurred_us
-        for number in np.flatnonzero(suspects).tolist():
-            suspects[number] = (
-                bytes(events.event_ids[number]) == event_id
-                and keys.get(events.campaign_ids[number]) == campaign_key
+def _reject_rows(
+    slices: Sequence[Slice], refused: Sequence[_RowRefused], keys: Mapping[str, int]
+) -> None:
+    """Turn the events of these rows, and the repeats of them, into rejects."""
+    for each in refused:
+        identity = binary_copy.identity_of(each.row)
+        for part in slices:
+            part.outcomes.reject(
+                partial(_have_identity, identity=identity, keys=keys),
+                Rejected(Reason.REFUSED_BY_DATABASE, each.detail),
             )
-        return suspects
 
-    for part in slices:
-        part.outcomes.reject(guilty, Rejected(Reason.REFUSED_BY_DATABASE, refused.detail))
+
+def _have_identity(
+    events: Events, *, identity: tuple[int, int, bytes], keys: Mapping[str, int]
+) -> npt.NDArray[np.bool_]:
+    occurred_us, campaign_key, event_id = identity
+    found: npt.NDArray[np.bool_] = events.occurred_us == occurred_us
+    for number in np.flatnonzero(found).tolist():
+        found[number] = (
+            bytes(events.event_ids[number]) == event_id
+            and keys.get(events.campaign_ids[number]) == campaign_key
+        )
+    return found
 
 
 def _ledger_entry(topic: Topic, part: Slice, tally: Tally) -> dict[str, Any]:
@@ -461,7 +514,7 @@ def _ledger_entry(topic: Topic, part: Slice, tally: Tally) -> dict[str, Any]:
         "partition": part.partition,
         "first_offset": part.start,
         "next_offset": part.end,
-        "leader_epoch": part.records[-1].leader_epoch() if part.records else None,
+        "leader_epoch": _epoch_before(part),
         "records": len(part.records),
         "inserted": tally.inserted,
         "duplicates": tally.duplicates,
@@ -470,6 +523,12 @@ def _ledger_entry(topic: Topic, part: Slice, tally: Tally) -> dict[str, Any]:
         "min_occurred_at": _time(int(times.min())) if tally.inserted else None,
         "max_occurred_at": _time(int(times.max())) if tally.inserted else None,
     }
+
+
+def _epoch_before(part: Slice) -> int | None:
+    """The leader epoch at the slice's end; unknown behind markers, which may have a newer one."""
+    last = part.records[-1] if part.records else None
+    return last.leader_epoch() if last is not None and last.offset() + 1 == part.end else None
 
 
 def _time(occurred_us: int) -> datetime:

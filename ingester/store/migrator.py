@@ -50,6 +50,13 @@ def migrate(connection: Connection, *, dry_run: bool = False) -> Migrated:
     return Migrated(version, tuple(applied))
 
 
+def grant_roles(connection: Connection) -> None:
+    """Create the group roles of `sql/roles.sql` and give them their privileges, in one go."""
+    with translating("granting the roles"), connection.transaction():
+        connection.execute(statement("lock_migration"))
+        connection.execute(sql.SQL((sql_directory() / "roles.sql").read_text(encoding="utf-8")))
+
+
 def _files(folder: str) -> list[Path]:
     return sorted((sql_directory() / folder).glob("*.sql"))
 

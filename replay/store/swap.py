@@ -23,11 +23,11 @@ from psycopg import errors, sql
 
 from ingester.errors import NeedsAPerson, TemporaryError
 from ingester.store.connection import Connection
-from ingester.store.statements import statement as ingester_statement
+from ingester.store.statements import statement
 from replay.legacy import LegacyTable
 from replay.settings import ReplaySettings
 from replay.store.legacy import find_legacy
-from replay.store.rows import Row, one, rows, statement
+from replay.store.rows import Row, one, rows
 
 SUFFIX: Final = "_legacy"
 _RETIRED: Final = "_retired_view"
@@ -205,15 +205,15 @@ def in_transaction(
     connection: Connection, job: Callable[[], None], *, frozen: bool = False
 ) -> None:
     """Run a job in a transaction; with `frozen` everything it reads is of one moment."""
-    connection.execute(ingester_statement("begin"))
+    connection.execute(statement("begin"))
     try:
         if frozen:
             connection.execute(statement("repeatable_read"))
         job()
-        connection.execute(ingester_statement("commit"))
+        connection.execute(statement("commit"))
     except BaseException:
         if not connection.closed:
-            connection.execute(ingester_statement("rollback"))
+            connection.execute(statement("rollback"))
         raise
 
 

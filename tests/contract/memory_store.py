@@ -88,6 +88,10 @@ class MemoryStore:
         database = self._database
         return {p: at for p, at in database.positions.items() if database.topics[p].name == topic}
 
+    def epochs(self, _: str) -> dict[int, int]:
+        """Leaders do not change here."""
+        return {}
+
     def floor(self) -> datetime:
         """The retention floor."""
         self._outage()
