@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, Protocol, Self, TypeVar, cast
 import structlog
 from confluent_kafka import (
     Consumer,
+    IsolationLevel,
     KafkaError,
     KafkaException,
     Message,
@@ -29,7 +30,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from ingester.batch import Record
 from ingester.decoder import Headers
@@ -41,6 +42,7 @@ from ingester.errors import (
     TemporaryError,
 )
 from ingester.settings import Settings
+from ingester.stage import stage
 
 log = structlog.get_logger(__name__)
 
@@ -215,6 +217,31 @@ class Admin:
             topic_id=str(description.topic_id),
             partitions=len(description.partitions),
         )
+
+    def ranges(self, topic: str, partitions: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """First kept offset, and the offset after the last committed record, of each partition.
+
+        Unlike `Source.watermarks` it asks for all at once, and from any thread.
+        """
+        places = [TopicPartition(topic, partition) for partition in partitions]
+        if not places:
+            return {}
+        lows, highs = (
+            self._client.list_offsets(
+                dict.fromkeys(places, spec),
+                isolation_level=IsolationLevel.READ_COMMITTED,
+                request_timeout=self._timeout_seconds,
+            )
+            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        )
+        what = f"ends of topic {topic}"
+        return {
+            place.partition: (
+                self._result(lows[place], what).offset,
+                self._result(highs[place], what).offset,
+            )
+            for place in places
+        }
 
     def create_topic(self, topic: str, partitions: int) -> bool:
         """Create the topic with the cluster's default replication; False where it exists."""
@@ -446,6 +473,7 @@ class Source:
     # Acknowledging without partitions keeps librdkafka from assigning them on its own.
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        stage("assign")
         consumer.incremental_assign([])
         numbers = [each.partition for each in partitions]
         self._assigned.update(numbers)
@@ -460,6 +488,7 @@ class Source:
     def _stop(
         self, consumer: Consumer, kind: Literal["revoked", "lost"], partitions: list[int]
     ) -> None:
+        stage("revoke", kind=kind)
         self._assigned.difference_update(partitions)
         started = [partition for partition in partitions if partition in self._expected]
         for partition in started:

@@ -1,4 +1,4 @@
-"""The named statements of `sql/queries.sql`, and where the SQL files are.
+"""The named statements of the files in `sql/`, and where the SQL files are.
 
 A statement starts with `-- name: …`; the comment lines that follow say why it is as it is.
 """
@@ -18,9 +18,14 @@ def sql_directory() -> Path:
     return packaged if packaged.is_dir() else packaged.parent.parent / "sql"
 
 
+def statement_files() -> list[Path]:
+    """The files of named statements: all of `sql/` but roles.sql, which is a script for psql."""
+    return sorted(path for path in sql_directory().glob("*.sql") if path.name != "roles.sql")
+
+
 @cache
 def _statements() -> dict[str, str]:
-    text = (sql_directory() / "queries.sql").read_text(encoding="utf-8")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in statement_files())
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], (part.strip().rstrip(";") for part in parts[1::2]), strict=True))
 

@@ -8,13 +8,14 @@ import pytest
 
 import ingester
 from ingester.store import statements
-from ingester.store.statements import about, sql_directory, statement
+from ingester.store.statements import about, sql_directory, statement, statement_files
 from ingester.store.verification import CHECKS
 
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8") for path in Path(ingester.__path__[0]).rglob("*.py")
 )
-TEXT = (sql_directory() / "queries.sql").read_text(encoding="utf-8")
+TEXTS = {path.name: path.read_text(encoding="utf-8") for path in statement_files()}
+TEXT = "\n".join(TEXTS.values())
 NAMES = re.findall(r"^-- name: (.*)$", TEXT, flags=re.MULTILINE)
 
 
@@ -23,8 +24,9 @@ def test_every_name_is_one_plain_word_and_stands_once() -> None:
     assert [name for name, times in Counter(NAMES).items() if times > 1] == []
 
 
-def test_nothing_but_comments_stands_before_the_first_name() -> None:
-    before = TEXT.partition("-- name:")[0]
+@pytest.mark.parametrize("file", TEXTS)
+def test_nothing_but_comments_stands_before_the_first_name(file: str) -> None:
+    before = TEXTS[file].partition("-- name:")[0]
     assert all(not line or line.startswith("--") for line in before.splitlines())
 
 
