@@ -48,7 +48,10 @@ def test_the_figures_are_those_of_the_database(ingester: Ingester, workers: str)
     assert figures["ingester_batch_stage_seconds_count", "commit"] == page.total(
         "ingester_batches_total"
     )
-    assert abs(figures["ingester_last_commit_timestamp_seconds", "1"] - time.time()) < 90
+    last = [
+        at for (name, _), at in figures.items() if name == "ingester_last_commit_timestamp_seconds"
+    ]
+    assert abs(max(last) - time.time()) < 90
 
 
 def test_a_killed_worker_takes_none_of_its_counts_along(ingester: Ingester) -> None:
