@@ -82,6 +82,10 @@ test: setup ## All tests, on a real Kafka and a real PostgreSQL (PYTEST_ARGS="-k
 check: setup ## What CI runs: format, lint, types, imports, SQL, compose file, tests; minutes of each
 	@.ci/suites
 
+.PHONY: simulate
+simulate: setup ## 10,000 random lives of the pipeline on fakes that misbehave (SEEDS=n; some 5 minutes)
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000)
+
 .PHONY: format
 format: setup ## Format and fix what can be fixed by machine
 	@$(BIN)/ruff format .
