@@ -49,8 +49,16 @@ class Ingester:
         """Use another topic from now on."""
         self.topic = self.settings["KAFKA_TOPIC"] = topic
 
-    def start(self, *arguments: str, settings: Mapping[str, str] | None = None) -> Running:
-        """Start a command, as in `start("run", "--workers", "2", settings={...})`."""
+    def start(
+        self,
+        *arguments: str,
+        settings: Mapping[str, str] | None = None,
+        module: str = "ingester",
+    ) -> Running:
+        """Start a command, as in `start("run", "--workers", "2", settings={...})`.
+
+        `module` is what Python runs: another one may prepare something and run the command itself.
+        """
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -60,7 +68,7 @@ class Ingester:
         # This checkout, whatever is installed; what the caller's path adds comes after it.
         path = os.pathsep.join(filter(None, [str(_CHECKOUT), inherited.get("PYTHONPATH")]))
         running = Running(
-            [sys.executable, "-m", "ingester", *arguments],
+            [sys.executable, "-m", module, *arguments],
             {**inherited, **self.settings, **(settings or {}), "PYTHONPATH": path},
             log,
         )
