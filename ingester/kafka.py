@@ -30,7 +30,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec, TopicDescription
 
 from ingester.batch import Record
 from ingester.decoder import Headers
@@ -177,6 +177,10 @@ class TopicIdentity:
     partitions: int
 
 
+_DESCRIBE_SECONDS: Final = 5.0
+"""Asked before every write: a broker that does not answer in this time is asked again."""
+
+
 class Admin:
     """Looks up and creates topics; every call is bounded in time."""
 
@@ -196,12 +200,7 @@ class Admin:
         give_up_at = time.monotonic() + patience_seconds
         while True:
             try:
-                description = self._result(
-                    self._client.describe_topics(
-                        TopicCollection([topic]), request_timeout=self._timeout_seconds
-                    )[topic],
-                    f"topic {topic}",
-                )
+                description = self._described(topic)
                 break
             except NeedsAPerson:
                 if time.monotonic() >= give_up_at:
@@ -255,6 +254,23 @@ class Admin:
                 return False
             raise translated(error.args[0], f"creating topic {topic}") from None
         return True
+
+    def _described(self, topic: str) -> TopicDescription:
+        """Ask for the topic; where the cluster does not answer, look for its controller anew.
+
+        librdkafka waits for the controller that it knows, though that broker may be dead and
+        another one elected; only fresh metadata tells it (seen with a killed broker of three: no
+        answer until it came back, 10 ms after a refresh). The failure stands; the next call works.
+        """
+        asked = TopicCollection([topic])
+        try:
+            futures = self._client.describe_topics(asked, request_timeout=_DESCRIBE_SECONDS)
+            description: TopicDescription = self._result(futures[topic], f"topic {topic}")
+        except TemporaryError:
+            with contextlib.suppress(KafkaException):
+                self._client.list_topics(topic, timeout=_DESCRIBE_SECONDS)
+            raise
+        return description
 
     def _result(self, future: "Future[Result]", what: str) -> Result:
         try:

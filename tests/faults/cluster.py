@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from confluent_kafka import TopicCollection
+from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.services.kafka import LocalKafka, new_cluster_id
@@ -106,6 +106,8 @@ class Cluster:
         _wait_for(lambda: all(len(isr) == NODES for _, isr in self._described(topic)))
 
     def _described(self, topic: str) -> list[tuple[int, list[int]]]:
+        # Also what makes librdkafka look for a controller that lives.
+        self._admin.list_topics(topic, timeout=_SECONDS_MAX)
         futures = self._admin.describe_topics(TopicCollection([topic]))
         partitions = futures[topic].result(_SECONDS_MAX).partitions
         return [
@@ -116,7 +118,15 @@ class Cluster:
 
 def _wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _SECONDS_MAX
-    while not condition():
+    while not _holds(condition):
         if time.monotonic() > deadline:
             raise TimeoutError(f"the cluster was not in sync after {_SECONDS_MAX:.0f} s")
         time.sleep(0.2)
+
+
+def _holds(condition: Callable[[], bool]) -> bool:
+    """A broker that has just come back may not know the topic yet, or not answer at all."""
+    try:
+        return condition()
+    except KafkaException:
+        return False

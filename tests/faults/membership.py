@@ -33,7 +33,7 @@ def _fight(grounds: Grounds, done: Round, random: Random, settings: dict[str, st
                 before = arena.offsets()
                 _change(arena, members, random)
                 done.faults += 1
-                time.sleep(drawn(random, 0.1, 1.5))
+                time.sleep(drawn(random, 0.0, 1.0))
                 if done.faults % 5 == 0:
                     done.recoveries.append(round(arena.wait_for_progress(before), 2))
             arena.wait_for_progress(arena.offsets())
@@ -49,6 +49,7 @@ def _change(arena: Arena, members: list[Running], random: Random) -> None:
     """One more, or one less; at least one stays."""
     if len(members) < 2 or (len(members) < _MEMBERS_MAX and random.random() < 0.5):
         members.append(arena.worker())
+        members[-1].until("rebalance", 60.0)  # before that it is no member
         return
     leaving = members.pop(random.randrange(len(members)))
     leaving.signal(signal.SIGTERM)

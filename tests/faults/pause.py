@@ -19,7 +19,7 @@ from tests.faults.grounds import Grounds
 
 _RECORDS: Final = 40_000
 _SETTINGS: Final = {
-    "INGESTER_BATCH_ROWS_MAX": "15000",
+    "INGESTER_BATCH_ROWS_MAX": "30000",
     "INGESTER_BATCH_AGE_SECONDS_MAX": "2",
     "INGESTER_TAKEOVER_SECONDS": "1",
 }
@@ -45,7 +45,7 @@ def fight(grounds: Grounds, done: Round, random: Random) -> None:
 
 
 def _stop_one(arena: Arena, done: Round, random: Random, session_seconds: float) -> None:
-    victim = arena.doomed("copy", 1, "STOP", drawn(random, 0.002, 0.04))
+    victim = arena.doomed("copy", 1, "STOP", drawn(random, 0.0, 0.01))
     wait_for(lambda: _is_stopped(victim.pid), 60.0, victim.tail)
     stopped_at = time.monotonic()
     if _copies(arena):
