@@ -86,6 +86,11 @@ check: setup ## What CI runs: format, lint, types, imports, SQL, compose file, t
 simulate: setup ## 10,000 random lives of the pipeline on fakes that misbehave (SEEDS=n; some 5 minutes)
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000)
 
+.PHONY: faults
+faults: setup ## Kills, crashes, cuts, full disks, dead brokers, judged; goes on where it ended (MINUTES=25)
+	@$(SERVICES) tools
+	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),25) $(FAULTS_ARGS)
+
 .PHONY: format
 format: setup ## Format and fix what can be fixed by machine
 	@$(BIN)/ruff format .

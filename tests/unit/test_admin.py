@@ -14,7 +14,7 @@ from ingester.settings import Settings
 
 
 class Cluster:
-    """Takes the place of AdminClient: it waits for a dead controller until metadata is asked for."""
+    """In the place of AdminClient: waits for a dead controller until metadata is asked for."""
 
     def __init__(self, _: dict[str, Any]) -> None:
         self.knows_its_controller = False
