@@ -98,8 +98,15 @@ class Cluster:
 
     def coordinator(self, group: str) -> int:
         """Who coordinates a group now."""
-        described = self._admin.describe_consumer_groups([group])[group].result(_SECONDS_MAX)
-        return int(described.coordinator.id)
+        found: list[int] = []
+
+        def ask() -> bool:
+            futures = self._admin.describe_consumer_groups([group])
+            found.append(int(futures[group].result(_SECONDS_MAX).coordinator.id))
+            return True
+
+        _wait_for(ask)  # while it moves, nobody is one
+        return found[-1]
 
     def wait_until_replicated(self, topic: str) -> None:
         """Return once every partition has all its replicas in sync."""

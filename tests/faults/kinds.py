@@ -7,6 +7,9 @@ from functools import partial
 from random import Random
 from typing import Final
 
+import psycopg
+from confluent_kafka import KafkaException
+
 from tests.faults import broker, connection, crash, disk, kill, membership, pause, reply
 from tests.faults.arena import Round
 from tests.faults.grounds import Grounds
@@ -27,7 +30,7 @@ class Kind:
         began = time.monotonic()
         try:
             self.fight(grounds, done, Random(seed))
-        except (AssertionError, TimeoutError, OSError) as error:
+        except (AssertionError, OSError, KafkaException, psycopg.Error) as error:
             done.differences.append(f"{type(error).__name__}: {error}")
         done.seconds = round(time.monotonic() - began, 1)
         return done

@@ -6,7 +6,9 @@ import pytest
 
 from ingester.decoder import Reason, Rejected, decode, decode_strictly
 from ingester.store.rejects import reject_row
+from tests.examples import FACTOR
 from tests.hostile import ACCEPTED, Case, cases
+from tests.mutation import judged
 from tests.record import headers_of
 from tests.unit.spelling import WINDOW
 
@@ -43,3 +45,10 @@ def test_values_are_judged_in_one_batch_as_they_are_alone() -> None:
     together = decode([case.value for case in ALL], lambda at: ALL[at].headers, WINDOW)
     found = [str(out.reason) if isinstance(out, Rejected) else ACCEPTED for out in together]
     assert found == [case.expected for case in ALL]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_values_that_nobody_thought_of_are_judged_alike_by_both_paths(seed: int) -> None:
+    ends = judged(seed, 5_000 * FACTOR)
+    assert ends[ACCEPTED] > 0
+    assert len(ends) >= 9, "mutations reach most of the checks"
