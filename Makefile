@@ -82,6 +82,19 @@ test: setup ## All tests, on a real Kafka and a real PostgreSQL (PYTEST_ARGS="-k
 check: setup ## What CI runs: format, lint, types, imports, SQL, compose file, tests; minutes of each
 	@.ci/suites
 
+.PHONY: simulate
+simulate: setup ## 10,000 random lives of the pipeline on fakes that misbehave (SEEDS=n; some 5 minutes)
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000)
+
+.PHONY: hostile
+hostile: setup ## A million hostile values, spoiled at random, judged by both paths of the decoder (CASES=n)
+	@$(BIN)/python -m tests.mutation --cases $(or $(CASES),1000000)
+
+.PHONY: faults
+faults: setup ## Kills, crashes, cuts, full disks, dead brokers, judged; goes on where it ended (MINUTES=25)
+	@$(SERVICES) tools
+	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),25) $(FAULTS_ARGS)
+
 .PHONY: format
 format: setup ## Format and fix what can be fixed by machine
 	@$(BIN)/ruff format .

@@ -12,6 +12,8 @@ In the order a record travels:
     kafka         the edge to Kafka, the only module that imports confluent_kafka
     store         the edge to PostgreSQL, the only package that imports psycopg
     pipeline      poll → decode → batch → write → hint, on abstract source, store and clock
+    observing     metrics, health and the watch over both, on one port
+    stage         named points in the life of a batch: logged, timed, and where tests kill
     worker        one consumer process        supervisor    N of them
     refresher     folds new events into the statistics        maintenance   keeps house
     quarantine    rejects published again or discarded

@@ -143,7 +143,7 @@ class Written:
     """What became of some slices.
 
     `positions` of the partitions written; `refused`: of each partition whose stored offset was not
-    where this consumer believed it, the offset that is stored.
+    where this consumer believed it, the offset that is stored; `reasons`: rejects by reason code.
     """
 
     positions: Mapping[int, int] = field(default_factory=dict)
@@ -152,3 +152,4 @@ class Written:
     inserted: int = 0
     duplicates: int = 0
     rejected: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, Protocol, Self, TypeVar, cast
 import structlog
 from confluent_kafka import (
     Consumer,
+    IsolationLevel,
     KafkaError,
     KafkaException,
     Message,
@@ -29,7 +30,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec, TopicDescription
 
 from ingester import divergence
 from ingester.batch import Record
@@ -42,6 +43,7 @@ from ingester.errors import (
 )
 from ingester.outcomes import Headers
 from ingester.settings import Settings
+from ingester.stage import stage
 
 log = structlog.get_logger(__name__)
 
@@ -182,6 +184,10 @@ class TopicIdentity:
     partitions: int
 
 
+_DESCRIBE_SECONDS: Final = 5.0
+"""Asked before every write: a broker that does not answer in this time is asked again."""
+
+
 class Admin:
     """Looks up and creates topics; every call is bounded in time."""
 
@@ -201,12 +207,7 @@ class Admin:
         give_up_at = time.monotonic() + patience_seconds
         while True:
             try:
-                description = self._result(
-                    self._client.describe_topics(
-                        TopicCollection([topic]), request_timeout=self._timeout_seconds
-                    )[topic],
-                    f"topic {topic}",
-                )
+                description = self._described(topic)
                 break
             except NeedsAPerson:
                 if time.monotonic() >= give_up_at:
@@ -223,6 +224,31 @@ class Admin:
             partitions=len(description.partitions),
         )
 
+    def ranges(self, topic: str, partitions: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """First kept offset, and the offset after the last committed record, of each partition.
+
+        Unlike `Source.watermarks` it asks for all at once, and from any thread.
+        """
+        places = [TopicPartition(topic, partition) for partition in partitions]
+        if not places:
+            return {}
+        lows, highs = (
+            self._client.list_offsets(
+                dict.fromkeys(places, spec),
+                isolation_level=IsolationLevel.READ_COMMITTED,
+                request_timeout=self._timeout_seconds,
+            )
+            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        )
+        what = f"ends of topic {topic}"
+        return {
+            place.partition: (
+                self._result(lows[place], what).offset,
+                self._result(highs[place], what).offset,
+            )
+            for place in places
+        }
+
     def create_topic(self, topic: str, partitions: int) -> bool:
         """Create the topic with the cluster's default replication; False where it exists."""
         future = self._client.create_topics(
@@ -235,6 +261,23 @@ class Admin:
                 return False
             raise translated(error.args[0], f"creating topic {topic}") from None
         return True
+
+    def _described(self, topic: str) -> TopicDescription:
+        """Ask for the topic; where the cluster does not answer, look for its controller anew.
+
+        librdkafka waits for the controller that it knows, though that broker may be dead and
+        another one elected; only fresh metadata tells it (seen with a killed broker of three: no
+        answer until it came back, 10 ms after a refresh). The failure stands; the next call works.
+        """
+        asked = TopicCollection([topic])
+        try:
+            futures = self._client.describe_topics(asked, request_timeout=_DESCRIBE_SECONDS)
+            description: TopicDescription = self._result(futures[topic], f"topic {topic}")
+        except TemporaryError:
+            with contextlib.suppress(KafkaException):
+                self._client.list_topics(topic, timeout=_DESCRIBE_SECONDS)
+            raise
+        return description
 
     def _result(self, future: "Future[Result]", what: str) -> Result:
         try:
@@ -488,6 +531,7 @@ class Source:
     # Acknowledging without partitions keeps librdkafka from assigning them on its own.
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        stage("assign")
         consumer.incremental_assign([])
         numbers = [each.partition for each in partitions]
         self._assigned.update(numbers)
@@ -502,6 +546,7 @@ class Source:
     def _stop(
         self, consumer: Consumer, kind: Literal["revoked", "lost"], partitions: list[int]
     ) -> None:
+        stage("revoke", kind=kind)
         self._assigned.difference_update(partitions)
         started = [partition for partition in partitions if partition in self._expected]
         for partition in started:

@@ -6,7 +6,7 @@ offsets live in the store. Here is no Kafka and no PostgreSQL: a source, a store
 passed in, so that a whole history can be simulated.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,9 +21,12 @@ from ingester.breaker import Breaker
 from ingester.decoder import decode
 from ingester.encoded import Encoded
 from ingester.errors import TemporaryError
+from ingester.observing import metric
+from ingester.observing.metric import Meter, Unmetered
 from ingester.outcomes import Headers, Window
 from ingester.retry import Retry
 from ingester.settings import Settings
+from ingester.stage import stage
 
 log = structlog.get_logger(__name__)
 
@@ -105,9 +108,12 @@ class Pipeline:
     retry: Retry
     jobs: ThreadPoolExecutor
     targets: Mapping[int, int] | None = None
+    meter: Meter = field(default_factory=Unmetered)
     totals: Totals = field(default_factory=Totals)
 
     _positions: dict[int, int] = field(default_factory=dict)
+    _stored: dict[int, int] = field(default_factory=dict)
+    _to_restart: set[int] = field(default_factory=set)
     _assigned: set[int] = field(default_factory=set)
     _starting: "Future[dict[int, int]] | None" = None
     _writing: "Future[Written] | None" = None
@@ -137,13 +143,23 @@ class Pipeline:
     def run(self) -> None:
         """Consume until stopped or caught up. Raises what a person must look at."""
         while not self._stopping and not self._caught_up():
+            self.meter.set(metric.LOOP, self.clock.now().timestamp())
             polled = self.source.poll(self._room(), self._patience())
             self._follow_group()
             self._take(polled)
+            self._restart_stalled()
             self._start_partitions()
             self._settle_write()
             if self._is_due():
                 self._hand_over()
+
+    def stored(self) -> Mapping[int, int]:
+        """The stored offset of each partition that is read here; callable from any thread."""
+        return dict(self._stored)
+
+    def restart(self, partitions: Iterable[int]) -> None:
+        """Read these anew from their stored offsets, soon; callable from any thread."""
+        self._to_restart = set(partitions)
 
     def finish(self, timeout_seconds: float, *, write_open_batch: bool) -> bool:
         """Wait for the write under way, then write the open batch; False where time ran out.
@@ -211,6 +227,9 @@ class Pipeline:
     def _follow_group(self) -> None:
         for kind, partitions in self.source.rebalances():
             log.info("rebalance", kind=kind, partitions=sorted(partitions))
+            self.meter.add(metric.REBALANCES, 1, kind)
+            if kind != "revoked":  # a member that gave partitions back is still one
+                self.meter.set(metric.JOINED, kind == "assigned")
             if kind == "assigned":
                 self._assigned.update(partitions)
             else:
@@ -223,6 +242,16 @@ class Pipeline:
         self._breaker.forget(partitions)
         for partition in partitions:
             self._positions.pop(partition, None)
+            self._stored.pop(partition, None)
+
+    def _restart_stalled(self) -> None:
+        """Forget partitions that stand still without an error; they start from the store again.
+
+        Not during a write: a database that is away is what they wait for then.
+        """
+        if self._to_restart and self._writing is None:
+            stalled, self._to_restart = self._to_restart, set()
+            self._forget([partition for partition in stalled if partition in self._positions])
 
     def _start_partitions(self) -> None:
         """Give newly assigned partitions their offset, as soon as the store has told it."""
@@ -278,6 +307,7 @@ class Pipeline:
                 log.warning("start_delayed", detail=str(error))
                 return
             self._positions.update(offsets)
+            self._stored.update(offsets)
             log.info("partitions_started", offsets=dict(sorted(offsets.items())))
 
     # -- writing
@@ -346,6 +376,8 @@ class Pipeline:
         self.totals.duplicates += written.duplicates
         self.totals.rejected += written.rejected
         log.debug("batch_written", records=written.records, positions=written.positions)
+        self._measure(written)
+        stage("hint")
         self.source.hint({p: o for p, o in written.positions.items() if p in self._assigned})
         if written.refused:
             # Somebody else moved on: what was read since is worthless, the store knows better.
@@ -353,6 +385,23 @@ class Pipeline:
             log.warning("positions_refused", stored=dict(written.refused))
             self._forget(list(written.refused))
             self._start({p: o for p, o in written.refused.items() if p in self._assigned}, {})
+
+    def _measure(self, written: Written) -> None:
+        """Once per batch: what became of it."""
+        for partition, offset in written.positions.items():
+            if partition in self._stored:
+                self._stored[partition] = offset
+        meter = self.meter
+        meter.add(metric.REFUSED, len(written.refused))
+        if not written.positions:
+            return
+        meter.add(metric.BATCHES)
+        meter.add(metric.RECORDS, written.records)
+        meter.add(metric.EVENTS, written.inserted)
+        meter.add(metric.DUPLICATES, written.duplicates)
+        for reason, count in written.reasons.items():
+            meter.add(metric.REJECTED, count, reason)
+        meter.set(metric.LAST_COMMIT, self.clock.now().timestamp())
 
     def _submit(self, job: Callable[[], Job]) -> "Future[Job]":
         """Run a job on the writer's thread, again and again while the world is failing."""

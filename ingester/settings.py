@@ -125,6 +125,17 @@ class Settings(BaseSettings):
     ingester_prepared_statements: bool = Field(
         default=True, description="Switch off behind a pooler that does not know them."
     )
+    ingester_metrics_port: Annotated[int, Field(ge=0, le=65_535)] | None = Field(
+        default=None,
+        description="Serves /metrics, /livez and /readyz; unset: nothing; 0: any, see the log.",
+    )
+    ingester_metrics_host: str = Field(
+        default="127.0.0.1", description="Where it listens; 0.0.0.0 inside a container."
+    )
+    ingester_stall_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=120.0,
+        description="Lag without progress for so long: the partition is read anew from the store.",
+    )
     ingester_log_level: Literal["debug", "info", "warning", "error"] = "info"
     ingester_log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: console on a terminal, else JSON lines."

@@ -13,8 +13,13 @@ from ingester import maintenance
 from ingester.commands.dates import parse_date
 from ingester.errors import UsageError
 from ingester.logs import set_up_logs
+from ingester.observing.health import LOOP_SECONDS_MAX, Health
+from ingester.observing.meter import ProcessMeter
+from ingester.observing.page import Page
+from ingester.observing.watch import DatabaseWatch, Watch
 from ingester.refresher import Refresher
-from ingester.settings import load_settings
+from ingester.settings import Settings, load_settings
+from ingester.store.observing import ObservingStore
 from ingester.store.refreshing import RefreshStore
 
 
@@ -60,9 +65,24 @@ def refresh(
         else:
             signal.signal(signal.SIGTERM, stop)
             signal.signal(signal.SIGINT, stop)
-            refresher.run(settings.ingester_refresh_interval_seconds)
+            _run(refresher, settings)
     finally:
         store.close()
+
+
+def _run(refresher: Refresher, settings: Settings) -> None:
+    """Run the loop; where a port is set, measured and with a page of its own."""
+    interval_seconds = settings.ingester_refresh_interval_seconds
+    if settings.ingester_metrics_port is None:
+        refresher.run(interval_seconds)
+        return
+    name = "refresher"
+    refresher.meter = meter = ProcessMeter(name)
+    database = DatabaseWatch(meter, ObservingStore(settings, name).facts)
+    patience = LOOP_SECONDS_MAX + interval_seconds + settings.ingester_statement_seconds_max
+    with Page(settings, meter.figures, Health([name], in_group=False, loop_seconds_max=patience)):
+        Watch([database.look], refresher.stopping).start()
+        refresher.run(interval_seconds)
 
 
 def _print(done: dict[str, int], *, as_json: bool) -> None:

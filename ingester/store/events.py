@@ -28,6 +28,7 @@ from ingester.encoded import Encoded, Tally, encode_slices
 from ingester.errors import CommitUnknown, IngesterError, NeedsAPerson, TemporaryError
 from ingester.outcomes import EPOCH, Events, Headers, Reason, Rejected, microseconds
 from ingester.settings import Settings
+from ingester.stage import stage
 from ingester.store.campaigns import CampaignKeys
 from ingester.store.connection import Connection
 from ingester.store.rejects import reject_row
@@ -233,7 +234,8 @@ class EventStore:
                 for part, tally in zip(slices, tallies.values(), strict=True)
             ]
             with connection.cursor() as cursor:
-                cursor.executemany(statement("insert_reject"), self._rejects(slices, entries))
+                rejects = self._rejects(slices, entries)
+                cursor.executemany(statement("insert_reject"), rejects)
                 cursor.executemany(statement("insert_ledger_row"), entries)
                 for entry in entries:
                     if cursor.execute(statement("advance_offset"), entry).rowcount != 1:
@@ -241,6 +243,7 @@ class EventStore:
             written = Written(
                 positions={part.partition: part.end for part in slices},
                 refused=dict(refused),
+                reasons=Counter(reject["reason_code"] for reject in rejects),
                 **{
                     count: sum(entry[count] for entry in entries)
                     for count in ("records", "inserted", "duplicates", "rejected")
@@ -332,6 +335,7 @@ class EventStore:
         if leaf not in self._leaves:
             self._leaves = {name for (name,) in connection.execute(statement("attached_leaves"))}
         if leaf not in self._leaves:
+            stage("leaf", leaf=leaf)
             try:
                 connection.execute(statement("create_leaf"), {"month": month})
             except pg.InvalidParameterValue:
@@ -533,8 +537,3 @@ def _epoch_before(part: Slice) -> int | None:
 
 def _time(occurred_us: int) -> datetime:
     return EPOCH + timedelta(microseconds=occurred_us)
-
-
-def stage(name: str, **facts: object) -> None:
-    """Say where in the transaction the worker is; whoever kills it can tell where it died."""
-    log.debug("batch_stage", stage=name, **facts)

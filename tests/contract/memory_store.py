@@ -5,7 +5,7 @@ next calls; it strikes where the real one would: before anything is written, or 
 """
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
@@ -141,11 +141,21 @@ class MemoryStore:
             inserted=inserted,
             duplicates=duplicates,
             rejected=rejected,
+            reasons=Counter(self._reasons(kept)),
         )
         if lost == "after":
             self._unsettled = (True, written)
             raise CommitUnknown("COMMIT was carried out, and nobody said so")
         return written
+
+    @staticmethod
+    def _reasons(slices: Sequence[Slice]) -> list[str]:
+        return [
+            str(outcome.reason)
+            for part in slices
+            for outcome in part.outcomes
+            if isinstance(outcome, Rejected)
+        ]
 
     def _store(self, part: Slice) -> Counts:
         database = self._database
