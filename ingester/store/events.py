@@ -54,6 +54,10 @@ class _Again(Exception):
     """What the transaction was prepared for has changed; prepare it again."""
 
 
+class _Repeats(Exception):
+    """Some row is in its leaf already; the leaf is noted, write it through the staging table."""
+
+
 class EventStore:
     """The PostgreSQL side of one worker. Used by one thread; `cancel` by any.
 
@@ -66,11 +70,13 @@ class EventStore:
         self._settings = settings
         self._headers_of = headers_of
         self._keys = CampaignKeys(settings.ingester_campaign_cache_max)
+        self._leaf_names: dict[date, str] = {}
         self._leaves: set[str] = set()
         self._batch_ids: deque[int] = deque()
         self._taking_ids = threading.Lock()
         self._generation = 0
         self._repeating: set[str] = set()
+        self._takeover = Takeover(settings)
         self._unsettled: tuple[list[int], Written] | None = None
         self._session = Session(settings, f"ingester-writer-{worker}", self._forget)
 
@@ -167,6 +173,8 @@ class EventStore:
                     refused |= error.stored
                     remaining = [part for part in remaining if part.partition not in refused]
                     stage("refused", partitions=sorted(refused))
+                except _Repeats:
+                    stage("repeats")
                 except _Again:
                     encoded = None
                     self._leaves.clear()
@@ -179,6 +187,7 @@ class EventStore:
     def close(self) -> None:
         """Give the connection back; an open transaction rolls back."""
         self._session.close()
+        self._takeover.close()
 
     def _forget(self) -> None:
         """The connection is lost: an older server may answer next, with other keys and ids.
@@ -203,8 +212,10 @@ class EventStore:
         refused: Mapping[int, int],
     ) -> Written:
         stage("prepare", partitions=[part.partition for part in slices])
-        # For the next batch, which may have more slices, so that it can be encoded ahead.
-        self._reserve_ids(connection, 2 * len(slices) + 2)
+        # For the next batch, which may have more slices, so that it can be encoded ahead; and some
+        # more, so that not every batch has to ask.
+        if len(self._batch_ids) < 2 * len(slices) + 2:
+            self._reserve_ids(connection, 8 * len(slices))
         tallies = encoded.tallies()
         months = [
             (self._leaf(connection, month), month_rows, encoded.repeats.get(month, []))
@@ -212,14 +223,10 @@ class EventStore:
         ]
         # Around everything: not only offsets are waited for, but also a key that a stopped writer
         # has inserted and not committed.
-        takeover = Takeover(self._settings, connection.info.backend_pid)
+        takeover = self._takeover.watching(connection.info.backend_pid)
         with takeover, self._session.transaction("writing a batch"):
-            connection.execute(statement("share_floor"))
-            if _reject_below(_floor(connection), slices):
-                raise _Again
             stage("lock")
-            self._lock_offsets(connection, topic, slices)
-            self._lock_leaves(connection, [leaf for leaf, _, _ in months])
+            self._lock(connection, topic, slices, [leaf for leaf, _, _ in months])
             try:
                 for leaf, leaf_rows, leaf_repeats in months:
                     self._copy(connection, leaf, leaf_rows, leaf_repeats, tallies)
@@ -233,13 +240,14 @@ class EventStore:
                 _ledger_entry(topic, part, tally)
                 for part, tally in zip(slices, tallies.values(), strict=True)
             ]
-            with connection.cursor() as cursor:
-                rejects = self._rejects(slices, entries)
-                cursor.executemany(statement("insert_reject"), rejects)
+            rejects = self._rejects(slices, entries)
+            with connection.pipeline(), connection.cursor() as cursor:
+                if rejects:
+                    cursor.executemany(statement("insert_reject"), rejects)
                 cursor.executemany(statement("insert_ledger_row"), entries)
-                for entry in entries:
-                    if cursor.execute(statement("advance_offset"), entry).rowcount != 1:
-                        raise IngesterError("a locked offset row has moved: this cannot happen")
+                moved = [connection.execute(statement("advance_offset"), each) for each in entries]
+            if any(offset.rowcount != 1 for offset in moved):
+                raise IngesterError("a locked offset row has moved: this cannot happen")
             written = Written(
                 positions={part.partition: part.end for part in slices},
                 refused=dict(refused),
@@ -293,14 +301,39 @@ class EventStore:
 
         The old backend may still be at it; taking its row locks waits for its end.
         """
-        takeover = Takeover(self._settings, connection.info.backend_pid)
+        takeover = self._takeover.watching(connection.info.backend_pid)
         with takeover, self._session.transaction("settling a commit"):
             self._locked_offsets(connection, topic, slices)
             found = connection.execute(statement("ledger_has"), {"batch_ids": batch_ids}).fetchone()
         return found is not None and found[0] == len(batch_ids)
 
-    def _lock_offsets(self, connection: Connection, topic: Topic, slices: Sequence[Slice]) -> None:
-        stored = self._locked_offsets(connection, topic, slices)
+    def _lock(
+        self, connection: Connection, topic: Topic, slices: Sequence[Slice], leaves: Sequence[str]
+    ) -> None:
+        """Lock floor, offsets and leaves, in this order, and see that all are as expected.
+
+        In one round trip: each answer costs this thread a wait for the interpreter.
+        """
+        try:
+            with connection.pipeline():
+                connection.execute(statement("share_floor"))
+                floor = connection.execute(statement("retention_floor"))
+                offsets = connection.execute(
+                    statement("lock_offsets"),
+                    {"topic": topic.name, "partitions": [part.partition for part in slices]},
+                )
+                for leaf in leaves:
+                    connection.execute(about("lock_leaf", leaf=leaf))
+                attached = connection.execute(statement("attached_leaves"))
+        except pg.UndefinedTable:
+            raise _Again from None
+        if _reject_below(_as_time(floor.fetchone()), slices):
+            raise _Again
+        self._compare(topic, slices, dict(offsets.fetchall()))
+        if not {name for (name,) in attached}.issuperset(leaves):
+            raise _Again
+
+    def _compare(self, topic: Topic, slices: Sequence[Slice], stored: Mapping[int, int]) -> None:
         gone = [part.partition for part in slices if part.partition not in stored]
         if gone:
             raise NeedsAPerson(f"ingest_offsets has no row for {topic.name}{gone}: who removed it?")
@@ -330,8 +363,10 @@ class EventStore:
 
     def _leaf(self, connection: Connection, month: date) -> str:
         """The leaf of a month, made now if it was missing."""
-        row = connection.execute(statement("leaf_name"), {"month": month}).fetchone()
-        leaf = str(row[0]) if row else ""
+        leaf = self._leaf_names.get(month)
+        if leaf is None:
+            row = connection.execute(statement("leaf_name"), {"month": month}).fetchone()
+            leaf = self._leaf_names[month] = str(row[0]) if row else ""
         if leaf not in self._leaves:
             self._leaves = {name for (name,) in connection.execute(statement("attached_leaves"))}
         if leaf not in self._leaves:
@@ -346,16 +381,6 @@ class EventStore:
                 self._leaves.add(leaf)
         return leaf
 
-    def _lock_leaves(self, connection: Connection, leaves: Sequence[str]) -> None:
-        try:
-            for leaf in leaves:
-                connection.execute(about("lock_leaf", leaf=leaf))
-        except pg.UndefinedTable:
-            raise _Again from None
-        attached = {name for (name,) in connection.execute(statement("attached_leaves"))}
-        if not attached.issuperset(leaves):
-            raise _Again
-
     def _copy(
         self,
         connection: Connection,
@@ -368,15 +393,14 @@ class EventStore:
         if leaf not in self._repeating:
             stage("copy", leaf=leaf, rows=len(rows))
             try:
-                with connection.transaction():  # a savepoint: the locks stay
-                    _copy_rows(connection, leaf, rows)
+                _copy_rows(connection, leaf, rows)
             except pg.UniqueViolation:
-                pass
-            else:
-                # All rows are new, so the first of a batch is the one that is stored.
-                for row, conflicts in repeats:
-                    tallies[binary_copy.batch_of(row)].conflicting += conflicts
-                return
+                self._repeating.add(leaf)
+                raise _Repeats from None
+            # All rows are new, so the first of a batch is the one that is stored.
+            for row, conflicts in repeats:
+                tallies[binary_copy.batch_of(row)].conflicting += conflicts
+            return
         stage("staging", leaf=leaf, rows=len(rows))
         connection.execute(statement("create_staging"))
         _stage_rows(connection, rows)
@@ -467,7 +491,10 @@ def _recognise(topic: Topic, position: Position) -> None:
 
 
 def _floor(connection: Connection) -> datetime:
-    row = connection.execute(statement("retention_floor")).fetchone()
+    return _as_time(connection.execute(statement("retention_floor")).fetchone())
+
+
+def _as_time(row: tuple[Any, ...] | None) -> datetime:
     floor = row[0] if row and row[0] is not None else EPOCH.date()
     return datetime.combine(floor, time(), UTC)
 
