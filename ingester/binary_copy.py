@@ -113,20 +113,6 @@ def is_conflicting(row: bytes, other: bytes) -> bool:
     return row[_COUNT_AT:end] != other[_COUNT_AT:end]
 
 
-def without_repeats(rows: list[bytes]) -> tuple[list[bytes], list[tuple[bytes, bool]]]:
-    """Split off the rows whose identity stood before; the first one stays.
-
-    Returns the rows kept and, for each repeat, the row and whether it conflicts with the first.
-    """
-    first: dict[bytes, bytes] = {}
-    repeats = []
-    for row in rows:
-        kept = first.setdefault(row[:KEY_BYTES], row)
-        if kept is not row:
-            repeats.append((row, is_conflicting(row, kept)))
-    return list(first.values()), repeats
-
-
 def months_of(rows: Sequence[bytes]) -> Iterator[tuple[date, Sequence[bytes]]]:
     """Split sorted rows by the calendar month (UTC) of occurred_at; yields (first day, rows)."""
     begin = 0

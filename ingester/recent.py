@@ -7,6 +7,7 @@ through the staging table, and copies the rest. What it has forgotten, or anothe
 written, is found by the unique index, as ever. Pure; only ever a hint.
 """
 
+import threading
 from typing import Final
 
 import numpy as np
@@ -40,7 +41,8 @@ def hashes(events: Events, keys: npt.NDArray[np.int32]) -> Hashes:
     mixed ^= keys.astype(np.uint64) * third
     mixed ^= mixed >> np.uint64(32)
     mixed *= fourth
-    return mixed ^ mixed >> np.uint64(29)
+    spread: Hashes = mixed ^ mixed >> np.uint64(29)
+    return spread
 
 
 class Recent:
@@ -51,26 +53,41 @@ class Recent:
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._young = np.zeros(_SLOTS, np.uint32)
         self._old = np.zeros(_SLOTS, np.uint32)
         self._count = 0
 
-    def meet(self, met: Hashes) -> npt.NDArray[np.bool_]:
-        """Whether each was met before this call; from now on, all are."""
-        if self._count + len(met) > REMEMBERED_MIN:
-            self._young, self._old = self._old, self._young
-            self._young[:] = 0
-            self._count = 0
-        self._count += len(met)
-        slots = (met % np.uint64(_SLOTS)).astype(np.intp)
-        marks = (met >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
-        return _find(self._old, slots, marks) | _put(self._young, slots, marks)
+    def has(self, wanted: Hashes) -> npt.NDArray[np.bool_]:
+        """Which of them are remembered. Called by any thread, as `add` is."""
+        slots, marks = _placed(wanted)
+        with self._lock:
+            found: npt.NDArray[np.bool_] = _find(self._young, slots, marks)
+            found |= _find(self._old, slots, marks)
+        return found
+
+    def add(self, met: Hashes) -> None:
+        """Remember them."""
+        slots, marks = _placed(met)
+        with self._lock:
+            if self._count + len(met) > REMEMBERED_MIN:
+                self._young, self._old = self._old, self._young
+                self._young[:] = 0
+                self._count = 0
+            self._count += len(met)
+            _put(self._young, slots, marks)
+
+
+def _placed(met: Hashes) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint32]]:
+    """Where the search for each begins, and what is looked for."""
+    marks = (met >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
+    return (met % np.uint64(_SLOTS)).astype(np.intp), marks
 
 
 def _find(
     table: npt.NDArray[np.uint32], slots: npt.NDArray[np.intp], marks: npt.NDArray[np.uint32]
 ) -> npt.NDArray[np.bool_]:
-    found = table[slots] == marks
+    found: npt.NDArray[np.bool_] = table[slots] == marks
     looking = np.flatnonzero(~found & (table[slots] != 0))
     at = slots[looking]
     while len(looking):
@@ -85,16 +102,12 @@ def _find(
 
 def _put(
     table: npt.NDArray[np.uint32], slots: npt.NDArray[np.intp], marks: npt.NDArray[np.uint32]
-) -> npt.NDArray[np.bool_]:
-    """Put marks where they are not yet; returns where they were."""
-    found = np.zeros(len(slots), np.bool_)
+) -> None:
     looking, at = np.arange(len(slots)), slots
     while len(looking):
-        wanted, standing = marks[looking], table[at]
-        found[looking] = standing == wanted
-        free = standing == 0
+        wanted = marks[looking]
+        free = table[at] == 0
         table[at[free]] = wanted[free]
         # Of several that wanted one free slot the last has it; the others go on.
         going_on = table[at] != wanted
         looking, at = looking[going_on], (at[going_on] + 1) % _SLOTS
-    return found

@@ -7,7 +7,6 @@ moves without its events. What happens outside (connection lost, deadlock, shutd
 TemporaryError, and the same slices may then be written again.
 """
 
-import re
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -27,10 +26,12 @@ from ingester.divergence import Position
 from ingester.encoded import Encoded, Tally, encode_slices
 from ingester.errors import CommitUnknown, IngesterError, NeedsAPerson, TemporaryError
 from ingester.outcomes import EPOCH, Events, Headers, Reason, Rejected, microseconds
+from ingester.recent import Recent
 from ingester.settings import Settings
 from ingester.stage import stage
 from ingester.store.campaigns import CampaignKeys
 from ingester.store.connection import Connection
+from ingester.store.copying import LeafCopy, RepeatsFound, RowRefused, all_refused
 from ingester.store.rejects import reject_row
 from ingester.store.session import Session
 from ingester.store.statements import about, statement
@@ -38,7 +39,6 @@ from ingester.store.takeover import Takeover
 
 log = structlog.get_logger(__name__)
 
-_SCANNED_AT_ONCE = 1_000
 """Rows sent again, at most, after a refused one."""
 
 
@@ -52,10 +52,6 @@ class _Refused(Exception):
 
 class _Again(Exception):
     """What the transaction was prepared for has changed; prepare it again."""
-
-
-class _Repeats(Exception):
-    """Some row is in its leaf already; the leaf is noted, write it through the staging table."""
 
 
 class EventStore:
@@ -75,7 +71,8 @@ class EventStore:
         self._batch_ids: deque[int] = deque()
         self._taking_ids = threading.Lock()
         self._generation = 0
-        self._repeating: set[str] = set()
+        self._copying = LeafCopy()
+        self._recent = Recent()
         self._takeover = Takeover(settings)
         self._unsettled: tuple[list[int], Written] | None = None
         self._session = Session(settings, f"ingester-writer-{worker}", self._forget)
@@ -137,7 +134,7 @@ class EventStore:
         if batch_ids is None:
             return None
         ordered = sorted(slices, key=lambda part: part.partition)
-        return encode_slices(ordered, keys, batch_ids, generation)
+        return encode_slices(ordered, keys, self._recent, batch_ids, generation)
 
     def write(
         self, topic: Topic, slices: Sequence[Slice], encoded: Encoded | None = None
@@ -166,14 +163,16 @@ class EventStore:
                         encoded = self._encoded(connection, remaining)
                     if encoded.unknown:
                         missing = encoded.unknown_campaigns()
-                        encoded = encoded.completed(self._keys.resolve(connection, missing))
+                        keys = self._keys.resolve(connection, missing)
+                        encoded = encoded.completed(keys, self._recent)
+                    self._recent.add(encoded.hashes)
                     return self._write(connection, topic, remaining, encoded, refused)
                 except _Refused as error:
                     encoded = None
                     refused |= error.stored
                     remaining = [part for part in remaining if part.partition not in refused]
                     stage("refused", partitions=sorted(refused))
-                except _Repeats:
+                except RepeatsFound:
                     stage("repeats")
                 except _Again:
                     encoded = None
@@ -217,22 +216,20 @@ class EventStore:
         if len(self._batch_ids) < 2 * len(slices) + 2:
             self._reserve_ids(connection, 8 * len(slices))
         tallies = encoded.tallies()
-        months = [
-            (self._leaf(connection, month), month_rows, encoded.repeats.get(month, []))
-            for month, month_rows in binary_copy.months_of(encoded.rows)
-        ]
+        months = [(self._leaf(connection, month), rows) for month, rows in encoded.months.items()]
         # Around everything: not only offsets are waited for, but also a key that a stopped writer
         # has inserted and not committed.
         takeover = self._takeover.watching(connection.info.backend_pid)
         with takeover, self._session.transaction("writing a batch"):
             stage("lock")
-            self._lock(connection, topic, slices, [leaf for leaf, _, _ in months])
+            self._lock(connection, topic, slices, [leaf for leaf, _ in months])
             try:
-                for leaf, leaf_rows, leaf_repeats in months:
-                    self._copy(connection, leaf, leaf_rows, leaf_repeats, tallies)
-            except _RowRefused as error:
+                for leaf, rows in months:
+                    self._copying.write(connection, leaf, rows, tallies)
+            except RowRefused as error:
                 connection.execute(statement("rollback"))
-                found = _all_refused(connection, [row for _, rows, _ in months for row in rows])
+                every = [row for _, each in months for row in (*each.rows, *each.suspects)]
+                found = all_refused(connection, every)
                 _reject_rows(slices, found or [error], self._keys.known())
                 raise _Again from error
             stage("ledger")
@@ -264,7 +261,7 @@ class EventStore:
         stage("encode")
         while (batch_ids := self._taken_ids(len(slices))) is None:
             self._reserve_ids(connection, len(slices))
-        return encode_slices(slices, self._keys.known(), batch_ids, self._generation)
+        return encode_slices(slices, self._keys.known(), self._recent, batch_ids, self._generation)
 
     def _reserve_ids(self, connection: Connection, count: int) -> None:
         """Have ids for that many slices at hand; those of a lost connection are gaps."""
@@ -381,104 +378,6 @@ class EventStore:
                 self._leaves.add(leaf)
         return leaf
 
-    def _copy(
-        self,
-        connection: Connection,
-        leaf: str,
-        rows: Sequence[bytes],
-        repeats: Sequence[tuple[bytes, bool]],
-        tallies: Mapping[int, Tally],
-    ) -> None:
-        """Straight into the leaf; where a row is there already, through the staging table."""
-        if leaf not in self._repeating:
-            stage("copy", leaf=leaf, rows=len(rows))
-            try:
-                _copy_rows(connection, leaf, rows)
-            except pg.UniqueViolation:
-                self._repeating.add(leaf)
-                raise _Repeats from None
-            # All rows are new, so the first of a batch is the one that is stored.
-            for row, conflicts in repeats:
-                tallies[binary_copy.batch_of(row)].conflicting += conflicts
-            return
-        stage("staging", leaf=leaf, rows=len(rows))
-        connection.execute(statement("create_staging"))
-        _stage_rows(connection, rows)
-        new = _counts(connection, "insert_staged", leaf)
-        # Repeats come in floods (a retry, a replay): stay here until a batch comes through clean.
-        self._repeating.discard(leaf)
-        if sum(new.values()) < len(rows):
-            self._repeating.add(leaf)
-            for batch_id, staged in Counter(map(binary_copy.batch_of, rows)).items():
-                tallies[batch_id].repeat(staged - new.get(batch_id, 0))
-            _add_conflicts(connection, leaf, tallies)
-        if repeats:
-            _stage_rows(connection, [row for row, _ in repeats])
-            _add_conflicts(connection, leaf, tallies)
-
-
-def _stage_rows(connection: Connection, rows: Sequence[bytes]) -> None:
-    connection.execute(statement("empty_staging"))
-    _copy_rows(connection, "staged_events", rows)
-
-
-def _add_conflicts(connection: Connection, leaf: str, tallies: Mapping[int, Tally]) -> None:
-    """Count the staged rows that tell another story than the stored row of their identity."""
-    for batch_id, conflicting in _counts(connection, "conflicting_staged", leaf).items():
-        tallies[batch_id].conflicting += conflicting
-
-
-class _RowRefused(Exception):
-    """The database refused one row; the others are not to blame."""
-
-    def __init__(self, row: bytes, number: int, detail: str) -> None:
-        super().__init__(detail)
-        self.row = row
-        self.number = number
-        self.detail = detail
-
-
-def _copy_rows(connection: Connection, table: str, rows: Sequence[bytes]) -> None:
-    with connection.cursor() as cursor:
-        try:
-            with cursor.copy(about("copy_rows", table=table)) as copy:
-                copy.write(b"".join((binary_copy.HEADER, *rows, binary_copy.TRAILER)))
-        except psycopg.DataError as error:
-            # "COPY leaf, line 12, column metadata": the word is translated, the number is not.
-            line = re.search(r"^COPY [^,]+, \D*(\d+)", error.diag.context or "", re.MULTILINE)
-            if line is None:
-                raise
-            number = int(line[1]) - 1
-            raise _RowRefused(rows[number], number, error.diag.message_primary or "") from None
-        if cursor.rowcount != len(rows):
-            raise IngesterError(f"COPY took {cursor.rowcount} of {len(rows)} rows into {table}")
-
-
-def _all_refused(connection: Connection, rows: Sequence[bytes]) -> list[_RowRefused]:
-    """Every row that the database refuses, found in one pass that leaves nothing behind.
-
-    COPY stops at the first of them: going on behind it costs a savepoint, not another batch.
-    """
-    found: list[_RowRefused] = []
-    with connection.transaction(force_rollback=True):
-        connection.execute(statement("create_staging"))
-        for first in range(0, len(rows), _SCANNED_AT_ONCE):
-            chunk = rows[first : first + _SCANNED_AT_ONCE]
-            while chunk:
-                try:
-                    with connection.transaction():
-                        _copy_rows(connection, "staged_events", chunk)
-                except _RowRefused as error:
-                    found.append(error)
-                    chunk = chunk[error.number + 1 :]
-                else:
-                    break
-    return found
-
-
-def _counts(connection: Connection, name: str, leaf: str) -> dict[int, int]:
-    return dict(connection.execute(about(name, leaf=leaf)).fetchall())
-
 
 def _positions(connection: Connection, topic: Topic) -> list[Position]:
     found = connection.execute(statement("stored_positions"), {"topic": topic.name})
@@ -511,7 +410,7 @@ def _reject_below(floor: datetime, slices: Sequence[Slice]) -> bool:
 
 
 def _reject_rows(
-    slices: Sequence[Slice], refused: Sequence[_RowRefused], keys: Mapping[str, int]
+    slices: Sequence[Slice], refused: Sequence[RowRefused], keys: Mapping[str, int]
 ) -> None:
     """Turn the events of these rows, and the repeats of them, into rejects."""
     for each in refused:

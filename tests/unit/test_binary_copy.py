@@ -1,7 +1,6 @@
 """Rows in binary COPY format: their order, their months, their repeats."""
 
 import struct
-from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -19,7 +18,6 @@ from ingester.binary_copy import (
     identity_of,
     is_conflicting,
     months_of,
-    without_repeats,
 )
 from ingester.event import COUNT_MAX
 from ingester.outcomes import EPOCH, Event, Events, microseconds
@@ -176,21 +174,6 @@ def test_no_rows_make_no_months() -> None:
 # -- repeats
 
 
-@examples(200)
-@given(st.lists(events, max_size=12), st.data())
-def test_of_repeats_the_first_stays_and_the_others_are_told(
-    drawn: list[Event], data: st.DataObject
-) -> None:
-    again = data.draw(st.lists(st.sampled_from(drawn), max_size=6)) if drawn else []
-    rows = [row_of(event, number + 1) for number, event in enumerate([*drawn, *again])]
-    kept, repeats = without_repeats(rows)
-    first: dict[bytes, bytes] = {}
-    for row in rows:
-        first.setdefault(row[:KEY_BYTES], row)
-    assert kept == list(first.values())
-    assert Counter(kept) + Counter(row for row, _ in repeats) == Counter(rows)
-
-
 @pytest.mark.parametrize(
     ("changed", "conflicts"),
     [
@@ -205,20 +188,9 @@ def test_a_repeat_conflicts_where_its_type_or_count_differs(
 ) -> None:
     first, other = row_of(an_event(), 1), row_of(an_event(**changed), 2)  # type: ignore[arg-type]
     assert is_conflicting(other, first) is conflicts
-    assert without_repeats([first, other]) == ([first], [(other, conflicts)])
 
 
 def test_a_repeat_with_other_extras_does_not_conflict() -> None:
     with_extras: Event = ("c1", bytes(16), 0, 0, 1, "e", b'{"k":1}')
     first, other = row_of(an_event()), row_of(with_extras)
-    assert without_repeats([first, other]) == ([first], [(other, False)])
-
-
-@pytest.mark.parametrize(
-    "changed", [{"occurred_us": 1}, {"campaign_id": "c2"}, {"event_id": b"\1" * 16}]
-)
-def test_events_that_differ_in_any_part_of_their_identity_are_two(
-    changed: dict[str, object],
-) -> None:
-    rows = [row_of(an_event()), row_of(an_event(**changed))]  # type: ignore[arg-type]
-    assert without_repeats(rows) == (rows, [])
+    assert not is_conflicting(other, first)
