@@ -4,6 +4,7 @@ Each bench is a command, prints a table and writes .local/bench/<name>-<time>.js
 
     ingest        one worker against `psql \copy` of the same rows
     refresh       folding 10,000 new events, with little and with much history
+    migration     the whole migration, and dashboards on old and new, against plain SQL
     primary_key   the possible orders of the primary key of campaign_events
 
 What they are made of:
@@ -15,6 +16,8 @@ What they are made of:
     worker, psql  one measured run of each
     history       a database with a past
     arrivals      new events, through the real write path
+    straight      the migration in plain SQL: the yardstick of bench.migration
+    dashboard     queries asked of the old table and of the new statistics
     cpu           processor time of processes and servers
     conditions    commit, versions, hardware and server settings: what a figure is worth without
     report        median, min and max; tables; JSON

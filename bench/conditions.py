@@ -16,7 +16,7 @@ from bench.database import Database
 from ingester.settings import load_settings
 
 _CHECKOUT = Path(__file__).parents[1]
-_MEASURED = ("ingester", "sql")
+_MEASURED = ("ingester", "replay", "sql")
 """What a figure is about: it stands while nothing in these folders has changed."""
 _LIBRARIES = ("confluent-kafka", "psycopg", "psycopg-binary", "orjson", "pydantic", "structlog")
 _TABLES = ("campaign_events", "ingest_batches", "ingest_offsets", "campaign_daily_rollup")

@@ -7,6 +7,11 @@ SET LOCAL transaction_isolation = 'repeatable read';
 -- name: read_only
 SET LOCAL transaction_read_only = on;
 
+-- name: sorting
+-- Off while checksums are computed: a planner that expects as many groups as rows would sort all
+-- rows on disk, where there are some hundred groups.
+SELECT set_config('enable_sort', %(allowed)s, true);
+
 -- name: legacy_checksums
 -- One row per month and metric, from one scan: nothing is sorted or joined, so memory is bounded
 -- by the months.
@@ -310,10 +315,23 @@ SELECT kind, identity, action, reason, definition
 FROM legacy_dependents(to_regclass(quote_ident(%(relation)s)), %(name)s)
 ORDER BY kind, identity;
 
+-- name: campaign_expression
+-- How the view will show a campaign's id.
+SELECT replace(expression, 'campaigns.', '') AS expression
+FROM legacy_view_columns(to_regclass(quote_ident(%(legacy)s)), %(column_names)s::jsonb)
+WHERE meaning = 'campaign_id';
+
 -- name: index_for_view
-SELECT index_campaigns_for_legacy_view(
-    to_regclass(quote_ident(%(legacy)s)), %(column_names)s::jsonb
-);
+-- Look-ups by campaign through the view are to be as fast as by the key. The old table's type and
+-- collation differ from those of campaigns.campaign_id, and so does the expression that the view
+-- shows: only an index on that very expression serves it. Not concurrently, which would wait for
+-- every old transaction of the database; campaigns are few.
+CREATE INDEX IF NOT EXISTS campaigns_legacy_campaign_id
+ON campaigns (({expression}));
+
+-- name: analyze_for_view
+-- An index on an expression has no statistics until somebody gathers them.
+ANALYZE campaigns, campaign_attributes;
 
 -- name: create_view
 SELECT create_legacy_view(
@@ -334,14 +352,16 @@ CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON {view}
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_legacy_write({topic});
 
 -- name: lock_timeout
-SELECT set_config('lock_timeout', %(milliseconds)s::text, true);
+SELECT set_config('lock_timeout', %(milliseconds)s::text, %(in_transaction)s);
 
 -- name: stop_writers
 -- Readers go on; writers wait until the swap is decided.
 LOCK TABLE {relation} IN SHARE ROW EXCLUSIVE MODE;
 
--- name: stop_everybody
--- A view brings the relations beneath it, as a reader of the view does, and in the same order.
+-- name: stop_readers_of_view
+SELECT lock_view(%(view)s::regclass);
+
+-- name: stop_readers_of_table
 LOCK TABLE {relation} IN ACCESS EXCLUSIVE MODE;
 
 -- name: rename_table

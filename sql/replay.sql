@@ -102,25 +102,24 @@ FROM replay_ranges;
 -- name: ingested_to
 SELECT partition, next_offset FROM ingest_offsets WHERE topic = %(topic)s;
 
--- name: fill_attributes
--- Of a campaign's latest day. One pass over the table and no sort of it: the latest row of each
--- campaign is found by comparing whole rows.
-INSERT INTO campaign_attributes AS known (campaign_id, admin_uuid, campaign_id_int)
-SELECT
-    latest.campaign_id,
-    latest.entry[2] AS admin_uuid,
-    latest.entry[3]::bigint AS campaign_id_int
+-- name: latest_attributes
+-- Of a campaign's latest day. Apart from the INSERT, which would forbid parallel workers.
+SELECT DISTINCT ON (legacy.campaign_id)
+    legacy.campaign_id, legacy.admin_uuid, legacy.campaign_id_int
 FROM (
-    SELECT
-        legacy.campaign_id,
-        max(ARRAY[
-            to_char(legacy.stat_date, 'YYYYMMDD'), legacy.admin_uuid, legacy.campaign_id_int::text
-        ]) AS entry
-    FROM ({legacy}) AS legacy
-    WHERE legacy.campaign_id IS NOT NULL AND legacy.stat_date IS NOT NULL
-    GROUP BY legacy.campaign_id
+    SELECT entry.campaign_id, max(entry.stat_date) AS stat_date
+    FROM ({legacy}) AS entry
+    WHERE entry.campaign_id IS NOT NULL AND entry.stat_date IS NOT NULL
+    GROUP BY entry.campaign_id
 ) AS latest
-ORDER BY latest.campaign_id
+INNER JOIN ({legacy}) AS legacy USING (campaign_id, stat_date)
+ORDER BY legacy.campaign_id, legacy.row_id;
+
+-- name: fill_attributes
+INSERT INTO campaign_attributes AS known (campaign_id, admin_uuid, campaign_id_int)
+SELECT campaign_id, admin_uuid, campaign_id_int
+FROM unnest(%(campaign_ids)s::text [], %(admin_uuids)s::text [], %(ints)s::bigint [])
+    AS new (campaign_id, admin_uuid, campaign_id_int)
 ON CONFLICT (campaign_id) DO UPDATE SET
     admin_uuid = excluded.admin_uuid, campaign_id_int = excluded.campaign_id_int
 WHERE (known.admin_uuid, known.campaign_id_int)
@@ -170,13 +169,11 @@ GROUP BY 1, 2 ORDER BY 1, 2;
 
 -- name: legacy_problems
 -- Rows with a value that cannot become events, by what is wrong, with some of their ids. Only rows
--- with a value matter: a row of zeros becomes nothing.
-SELECT
-    problem.kind, count(*) AS rows,
-    (array_agg(coalesce(entry.row_id, '(null)') ORDER BY entry.row_id))[1:5] AS examples
-FROM (
+-- with a value matter: a row of zeros becomes nothing. They are set apart first, in one pass, since
+-- they are few: grouping by way of the old table's indexes takes ten times as long.
+WITH entry AS MATERIALIZED (
     SELECT
-        legacy.*,
+        legacy.row_id, legacy.campaign_id, legacy.stat_date,
         least(
             legacy.sent, legacy.opened, legacy.clicked,
             legacy.replied, legacy.positive_replies, legacy.bounced
@@ -192,52 +189,38 @@ FROM (
             legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
             OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
         )
-) AS entry
-CROSS JOIN LATERAL (
-    VALUES
-    ('null_id', entry.row_id IS NULL),
-    ('null_date', entry.stat_date IS NULL),
-    ('outside_window', entry.stat_date < %(window_start)s),
-    ('no_campaign', coalesce(entry.campaign_id, '') = ''),
-    ('campaign_too_long', char_length(entry.campaign_id) > 255),
-    ('negative', entry.smallest < 0),
-    ('too_large', entry.largest > 2147483647)
-) AS problem (kind, applies)
-WHERE problem.applies
-GROUP BY problem.kind
-UNION ALL
-SELECT
-    'repeated_id' AS kind, count(*) AS rows,
-    (array_agg(repeated.row_id ORDER BY repeated.row_id))[1:5] AS examples
-FROM (
-    SELECT legacy.row_id
-    FROM ({legacy}) AS legacy
+),
+faulty AS (
+    SELECT problem.kind, entry.row_id
+    FROM entry
+    CROSS JOIN LATERAL (
+        VALUES
+        ('null_id', entry.row_id IS NULL),
+        ('null_date', entry.stat_date IS NULL),
+        ('outside_window', entry.stat_date < %(window_start)s),
+        ('no_campaign', coalesce(entry.campaign_id, '') = ''),
+        ('campaign_too_long', char_length(entry.campaign_id) > 255),
+        ('negative', entry.smallest < 0),
+        ('too_large', entry.largest > 2147483647)
+    ) AS problem (kind, applies)
     WHERE
-        legacy.stat_date < %(until)s
-        AND (
-            legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
-            OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
+        -- Hardly any row has a problem: the others are not taken apart.
+        NOT coalesce(
+            entry.row_id IS NOT NULL AND entry.stat_date >= %(window_start)s
+            AND char_length(entry.campaign_id) BETWEEN 1 AND 255
+            AND entry.smallest >= 0 AND entry.largest <= 2147483647, false
         )
-    GROUP BY legacy.row_id HAVING count(*) > 1
-) AS repeated
-HAVING count(*) > 0
-UNION ALL
+        AND problem.applies
+    UNION ALL
+    SELECT 'repeated_id' AS kind, row_id FROM entry GROUP BY row_id HAVING count(row_id) > 1
+    UNION ALL
+    SELECT 'repeated_day' AS kind, min(row_id) AS row_id FROM entry
+    GROUP BY campaign_id, stat_date HAVING count(stat_date) > 1
+)
 SELECT
-    'repeated_day' AS kind, count(*) AS rows,
-    (array_agg(repeated.row_id ORDER BY repeated.row_id))[1:5] AS examples
-FROM (
-    SELECT min(legacy.row_id) AS row_id
-    FROM ({legacy}) AS legacy
-    WHERE
-        legacy.stat_date < %(until)s
-        AND (
-            legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
-            OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
-        )
-    GROUP BY legacy.campaign_id, legacy.stat_date HAVING count(*) > 1
-) AS repeated
-HAVING count(*) > 0
-ORDER BY kind;
+    kind, count(*) AS rows,
+    (array_agg(coalesce(row_id, '(null)') ORDER BY row_id))[1:5] AS examples
+FROM faulty GROUP BY kind ORDER BY kind;
 
 -- name: live_before_cut
 -- Live events that happened before the cut, by day: late ones, or days that both sides count.

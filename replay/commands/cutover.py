@@ -13,7 +13,7 @@ from ingester.store.connection import connect
 from replay.commands.progress import progress as progress_bar
 from replay.settings import load_replay_settings
 from replay.store.cutover import Cutover, Inspection, Swap, refuse
-from replay.store.swap import SUFFIX
+from replay.store.standing import SUFFIX
 
 SECONDS_MAX = 3_600.0
 

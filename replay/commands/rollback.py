@@ -12,7 +12,7 @@ from ingester.store.connection import connect
 from replay.commands.cutover import SECONDS_MAX, describe, show_swap
 from replay.settings import load_replay_settings
 from replay.store.cutover import Cutover
-from replay.store.swap import SUFFIX, Standing, standing
+from replay.store.standing import SUFFIX, Standing, standing
 
 
 def rollback(

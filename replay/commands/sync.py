@@ -14,8 +14,9 @@ from ingester.store.connection import Connection, connect
 from replay.commands.progress import progress as progress_bar
 from replay.settings import load_replay_settings
 from replay.store.audit import record
+from replay.store.locks import in_transaction
 from replay.store.readiness import Progress, progress
-from replay.store.swap import in_transaction, legacy_table
+from replay.store.standing import legacy_table
 from replay.sync import Outcome, Sync
 from replay.topic import replay_topic
 

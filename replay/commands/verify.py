@@ -17,7 +17,7 @@ from replay.commands.progress import progress as progress_bar
 from replay.settings import load_replay_settings
 from replay.store.proofs import Proofs, snapshot
 from replay.store.readiness import Progress, progress, watermark
-from replay.store.swap import legacy_table
+from replay.store.standing import legacy_table
 from replay.verification import CLAIMS, Difference, Verdict, differences, judge
 
 _SHOWN: Final = 5

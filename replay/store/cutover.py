@@ -12,6 +12,7 @@ from replay.settings import ReplaySettings
 from replay.store import swap
 from replay.store.audit import last_cutover, record
 from replay.store.legacy import find_legacy
+from replay.store.locks import Patience, bound_locks, in_transaction
 from replay.store.proofs import Proofs, snapshot
 from replay.store.readiness import (
     not_yet_folded,
@@ -21,7 +22,7 @@ from replay.store.readiness import (
     watermark,
 )
 from replay.store.rows import one
-from replay.store.swap import SUFFIX, Dependent, Patience, Standing
+from replay.store.standing import SUFFIX, Dependent, Standing, check_name, dependents, standing
 from replay.verification import Progress as Show
 from replay.verification import judge
 
@@ -66,7 +67,7 @@ class Cutover:
 
     def inspect(self, seed: int) -> Inspection:
         """Look at everything in one snapshot, changing nothing and locking nobody out."""
-        swap.check_name(self._settings)
+        check_name(self._settings)
         with snapshot(self._connection):
             return self._inspect(seed)
 
@@ -77,12 +78,15 @@ class Cutover:
         """
         done = Swap()
 
+        def prepare() -> None:
+            swap.prepare(self._connection, self._settings, self._patience)
+
         def change() -> None:
-            swap.stop_writers(self._connection, self._name, self._patience.lock_seconds)
+            swap.stop_writers(self._connection, self._name)
             found = self._inspect(seed)
             refuse(found)
             moved = [each for each in found.dependents if each.action == "move"]
-            self._stop_everybody(moved, [self._name], done)
+            self._stop_everybody(moved, [], self._name, done)
             started = datetime.now(UTC)
             swap.put_view(self._connection, self._settings, found.topic, moved)
             done.facts = {"attempts": done.attempts, "moved": [each.identity for each in moved]}
@@ -92,13 +96,14 @@ class Cutover:
             done.stopped_seconds = (datetime.now(UTC) - started).total_seconds()
 
         with translating("cutting over"):
-            swap.prepare(self._connection, self._settings)
-            swap.in_transaction(self._connection, change, frozen=True)
+            bound_locks(self._connection, self._patience.seconds_max)
+            in_transaction(self._connection, prepare)
+            in_transaction(self._connection, change, frozen=True)
         return done
 
     def roll_back(self) -> Swap:
         """Bring the days since the cutover into the old table and give it its name back."""
-        if swap.standing(self._connection, self._settings) is not Standing.VIEW:
+        if standing(self._connection, self._settings) is not Standing.VIEW:
             raise NeedsAPerson(f"{self._name}: no cutover that could be taken back")
         cutover_at = last_cutover(self._connection)
         if cutover_at is None:
@@ -114,7 +119,7 @@ class Cutover:
             self._bring(since, done)
             done.facts["late_events_left_behind"] = self._late(cutover_at, since)
             moved = self._movable(self._name)
-            self._stop_everybody(moved, [self._name, self._legacy], done)
+            self._stop_everybody(moved, [swap.quoted(self._name)], self._legacy, done)
             started = datetime.now(UTC)
             swap.put_table_back(self._connection, self._settings, moved)
             done.facts |= {
@@ -128,18 +133,19 @@ class Cutover:
             done.stopped_seconds = (datetime.now(UTC) - started).total_seconds()
 
         with translating("rolling back"):
-            swap.in_transaction(self._connection, bring)
-            swap.in_transaction(self._connection, change)
+            bound_locks(self._connection, self._patience.seconds_max)
+            in_transaction(self._connection, bring)
+            in_transaction(self._connection, change)
         return done
 
     def _inspect(self, seed: int) -> Inspection:
         connection = self._connection
-        if swap.standing(connection, self._settings) is not Standing.TABLE:
+        if standing(connection, self._settings) is not Standing.TABLE:
             raise NeedsAPerson(f"{self._name} is a view already: the cutover has happened")
         known = progress(connection)
         table = find_legacy(connection, self._settings)
         verdict = judge(Proofs(connection, table, known.span, seed), self._show)
-        dependents = swap.dependents(connection, self._name, self._name)
+        around = dependents(connection, self._name, self._name)
         rejects = replay_rejects(connection)
         found = Findings(
             ranges=known.ranges,
@@ -150,7 +156,7 @@ class Cutover:
             rejects=rejects[0]["total"] if rejects else 0,
             in_the_way=[
                 f"{each.kind} {each.identity} {each.reason}"
-                for each in dependents
+                for each in around
                 if each.action == "refuse"
             ],
             verdict=verdict,
@@ -163,23 +169,24 @@ class Cutover:
             "events_replayed": known.events,
             "corrections": one(connection, "correction_counts"),
             "totals": verdict.totals,
-            "dependents": [asdict(each) for each in dependents],
+            "dependents": [asdict(each) for each in around],
         }
-        return Inspection(requirements(found), dependents, known.topic, evidence)
+        return Inspection(requirements(found), around, known.topic, evidence)
 
     def _movable(self, relation: str) -> list[Dependent]:
-        found = swap.dependents(self._connection, relation, self._name)
+        found = dependents(self._connection, relation, self._name)
         in_the_way = [f"{each.kind} {each.identity}" for each in found if each.action == "refuse"]
         if in_the_way:
             raise NeedsAPerson(f"{', '.join(in_the_way)}: made since the cutover; drop it first")
         return [each for each in found if each.action == "move"]
 
     def _stop_everybody(
-        self, moved: Sequence[Dependent], relations: Sequence[str], done: Swap
+        self, moved: Sequence[Dependent], views: Sequence[str], table: str, done: Swap
     ) -> None:
-        """Dependent views first: their readers take the locks in this order."""
-        views = [each.identity for each in moved if each.kind == "view"]
-        done.attempts = swap.stop_everybody(self._connection, views, relations, self._patience)
+        dependent = [each.identity for each in moved if each.kind == "view"]
+        done.attempts = swap.stop_everybody(
+            self._connection, [*dependent, *views], table, self._patience
+        )
 
     def _bring(self, since: date, done: Swap) -> None:
         found = swap.bring_days_back(self._connection, self._settings, self._legacy, since)

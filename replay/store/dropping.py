@@ -9,7 +9,8 @@ from ingester.store.connection import Connection, translating
 from replay.settings import ReplaySettings
 from replay.store import swap
 from replay.store.audit import last_cutover, record
-from replay.store.swap import SUFFIX, Standing
+from replay.store.locks import bound_locks, in_transaction
+from replay.store.standing import SUFFIX, Standing, dependents, size, standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ def look(connection: Connection, settings: ReplaySettings, now: datetime) -> Doo
     """Raises NeedsAPerson where the table must not be dropped, with the reason."""
     name = settings.replay_legacy_table
     with translating("looking at the old table"):
-        found = swap.standing(connection, settings)
+        found = standing(connection, settings)
         if found is not Standing.VIEW:
             raise NeedsAPerson(f"{name} is {found.value}: there is nothing to drop")
         cutover_at = last_cutover(connection)
@@ -43,12 +44,12 @@ def look(connection: Connection, settings: ReplaySettings, now: datetime) -> Doo
             )
         in_the_way = [
             f"{each.kind} {each.identity}"
-            for each in swap.dependents(connection, name + SUFFIX, name + SUFFIX)
+            for each in dependents(connection, name + SUFFIX, name + SUFFIX)
             if each.action != "note" or "row type" in each.reason
         ]
         if in_the_way:
             raise NeedsAPerson(f"{name}{SUFFIX} is still used by {', '.join(in_the_way)}")
-        return Doomed(name + SUFFIX, swap.size(connection, name + SUFFIX)["bytes"], cutover_at)
+        return Doomed(name + SUFFIX, size(connection, name + SUFFIX)["bytes"], cutover_at)
 
 
 def drop(connection: Connection, settings: ReplaySettings, doomed: Doomed) -> str:
@@ -61,5 +62,6 @@ def drop(connection: Connection, settings: ReplaySettings, doomed: Doomed) -> st
         digest = record(connection, "drop-legacy", doomed.report())
 
     with translating("dropping the old table"):
-        swap.in_transaction(connection, change)
+        bound_locks(connection, settings.replay_swap_seconds_max)
+        in_transaction(connection, change)
     return digest

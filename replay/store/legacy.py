@@ -57,4 +57,7 @@ def rows_between(
 
 def fill_attributes(connection: Connection, table: LegacyTable) -> int:
     """Remember what only the old table knows of its campaigns; returns how many rows changed."""
-    return connection.execute(about_legacy("fill_attributes", table)).rowcount
+    found = connection.execute(about_legacy("latest_attributes", table)).fetchall()
+    names = ("campaign_ids", "admin_uuids", "ints")
+    columns = {name: [row[at] for row in found] for at, name in enumerate(names)}
+    return connection.execute(statement("fill_attributes"), columns).rowcount

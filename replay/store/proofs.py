@@ -59,11 +59,11 @@ class Proofs:
 
     def legacy_sums(self) -> Sums:
         """The old table, in one scan."""
-        return _sums(self._rows(about_legacy("legacy_checksums", self._table)))
+        return _sums(self._sums_of(about_legacy("legacy_checksums", self._table)))
 
     def event_sums(self) -> EventSums:
         """The events before the cut, in one scan."""
-        found = self._rows("event_checksums")
+        found = self._sums_of("event_checksums")
         return EventSums(
             replayed=_sums([row for row in found if row["replayed"]]),
             late=_sums([row for row in found if not row["replayed"]]),
@@ -72,7 +72,7 @@ class Proofs:
 
     def view_sums(self) -> Sums:
         """The daily statistics."""
-        return _sums(self._rows("view_checksums"))
+        return _sums(self._sums_of("view_checksums"))
 
     def disagreements(self, name: str) -> list[Row]:
         """Weeks or months that differ from their days, at most a hundred."""
@@ -93,8 +93,11 @@ class Proofs:
                         campaign_id, day, metric, expected, told, row_id, event_ids or (), found
                     )
 
-    def _rows(self, what: str | sql.Composed) -> list[Row]:
-        return rows(self._connection, what, **self._parameters)
+    def _sums_of(self, what: str | sql.Composed) -> list[Row]:
+        rows(self._connection, "sorting", allowed="off")
+        found = rows(self._connection, what, **self._parameters)
+        rows(self._connection, "sorting", allowed="on")
+        return found
 
     def _places(self, batch_ids: set[int]) -> dict[int, list[Place]]:
         places: dict[int, list[Place]] = defaultdict(list)

@@ -226,6 +226,22 @@ def test_a_column_that_the_statistics_do_not_know_refuses_the_cutover(old_table:
     assert old_table.query("SELECT relkind FROM pg_class WHERE relname = %s", NAME) == [("r",)]
 
 
+def test_a_table_with_columns_of_other_names_and_without_a_metric_goes_all_the_way(
+    old_table: OldTable,
+) -> None:
+    old_table.run(f"ALTER TABLE {NAME} DROP COLUMN bounced")
+    old_table.run(f'ALTER TABLE {NAME} RENAME COLUMN sent TO "Mails out"')
+    names = {"REPLAY_COLUMN_SENT": "Mails out"}
+    assert done("verify", **names)["ok"] is True
+    done("cutover", "--yes", **names)
+    assert old_table.query(f'SELECT sum("Mails out") > 0 FROM {NAME}') == [(True,)]
+    old_table.run("SELECT add_campaign_event(gen_random_uuid(), 'new', 'sent', now(), 4)")
+    old_table.history.refresh()
+    done("rollback", "--yes", **names)
+    found = old_table.query(f"SELECT \"Mails out\" FROM {NAME} WHERE campaign_id = 'new'")
+    assert found == [(4,)]
+
+
 def test_a_reader_in_a_long_transaction_makes_the_cutover_give_up(
     old_table: OldTable, reader: Reader
 ) -> None:
@@ -239,9 +255,22 @@ def test_a_reader_in_a_long_transaction_makes_the_cutover_give_up(
     assert old_table.query("SELECT relkind FROM pg_class WHERE relname = %s", NAME) == [("v",)]
 
 
+def test_neither_swap_waits_for_the_refresher_or_for_tables_of_others(
+    old_table: OldTable, reader: Reader
+) -> None:
+    old_table.run("CREATE TABLE notes (campaign_id varchar(255), note text)")
+    old_table.run(f"CREATE VIEW noted AS SELECT * FROM {NAME} LEFT JOIN notes USING (campaign_id)")
+    with reader.transaction():
+        reader.execute("LOCK TABLE campaign_daily_rollup IN ROW EXCLUSIVE MODE")
+        reader.execute("LOCK TABLE notes IN ROW EXCLUSIVE MODE")
+        assert done("cutover", "--yes", REPLAY_SWAP_SECONDS_MAX="1")["attempts"] == 1
+        assert done("rollback", "--yes", REPLAY_SWAP_SECONDS_MAX="1")["attempts"] == 1
+
+
 def test_rollback_brings_the_days_since_the_cutover(old_table: OldTable) -> None:
-    done("cutover", "--yes")
     today = utc_today()
+    old_table.insert(1, today, (5, 6, 7, 0, 0, 0))  # what the old system had until then
+    done("cutover", "--yes")
     for _ in range(3):
         old_table.run(
             "SELECT add_campaign_event(gen_random_uuid(), 'born later', 'opened', now(), 4)"
@@ -262,7 +291,7 @@ def test_rollback_brings_the_days_since_the_cutover(old_table: OldTable) -> None
     assert "born later" in {row[0] for row in shown}
     report = done("rollback", "--yes")
     assert report["days_from"] == str(today)
-    assert report["inserted"] == len(shown)
+    assert (report["updated"], report["inserted"]) == (1, len(shown) - 1)
     assert report["late_events_left_behind"] == 1
     assert shown == old_table.query(
         f"SELECT campaign_id, stat_date, {', '.join(METRICS)} FROM {NAME} WHERE stat_date >= %s"

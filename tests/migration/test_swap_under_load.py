@@ -18,4 +18,4 @@ def test_no_read_fails_while_the_name_changes_hands_and_back(replayed_url: str) 
     assert readers.failed == []
     assert len(readers.reads) > 300
     # Far above what is measured (docs/migration.md): it must not fail on a busy machine.
-    assert readers.longest_seconds() < 2.0
+    assert readers.longest_seconds() < 5.0

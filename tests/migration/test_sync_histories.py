@@ -20,7 +20,7 @@ from replay.settings import load_replay_settings
 from replay.store import corrections
 from replay.store.proofs import Proofs, snapshot
 from replay.store.readiness import progress
-from replay.store.swap import legacy_table
+from replay.store.standing import legacy_table
 from replay.sync import Outcome, Sync
 from replay.verification import differing_months
 from tests.migration.old_table import CAMPAIGNS, DAYS, NAME, OldTable, cut_date

@@ -101,6 +101,20 @@ def test_events_that_are_not_folded_yet_are_no_difference(replayed_url: str) -> 
     assert report["totals"]["sent"]["statistics"] == report["totals"]["sent"]["folded"]
 
 
+def test_days_whose_events_were_dropped_are_not_compared(replayed_url: str) -> None:
+    with psycopg.connect(replayed_url, autocommit=True) as connection:
+        connection.execute("CALL drop_old_campaign_events_partitions(2)")
+    report = verify(0)
+    assert report["floor"] is not None
+    assert 0 < report["totals"]["sent"]["legacy"] == report["totals"]["sent"]["replayed"]
+    with psycopg.connect(replayed_url, autocommit=True) as connection:
+        all_of_them = connection.execute(
+            f"SELECT sum(sent) FROM {NAME} WHERE stat_date < %s".encode(), [cut_date()]
+        ).fetchone()
+    assert all_of_them is not None
+    assert report["totals"]["sent"]["legacy"] < all_of_them[0]
+
+
 def test_before_the_first_run_there_is_nothing_to_verify(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
