@@ -10,6 +10,8 @@ from importlib.metadata import version
 import typer
 
 from ingester.commands import offsets, rejected
+from ingester.commands.config import config
+from ingester.commands.doctor import doctor
 from ingester.commands.migrate import migrate
 from ingester.commands.refresh import refresh
 from ingester.commands.run import run
@@ -29,7 +31,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings come from flags, the environment or .env; see docs/operations.md.",
 )
-for command in (migrate, run, refresh, status, stats, verify, simulate, schema):
+COMMANDS = (migrate, run, refresh, status, stats, verify, simulate, schema, doctor, config)
+for command in COMMANDS:
     app.command()(command)
 for group in (offsets.app, rejected.app):
     app.add_typer(group)
