@@ -22,6 +22,7 @@ from ingester.commands.status import status
 from ingester.commands.terminal import report
 from ingester.commands.verify import verify
 from ingester.errors import IngesterError
+from ingester.logs import keep_off_results
 
 app = typer.Typer(
     name="ingester",
@@ -55,6 +56,7 @@ def _options(
 
 def main() -> None:
     """Run a command; an error of ours is one line on standard error and its exit code."""
+    keep_off_results()
     try:
         app()
     except IngesterError as error:
