@@ -635,8 +635,8 @@ class Reader:
 class Publisher:
     """An idempotent producer that waits for all replicas and counts what was delivered."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._topic = settings.kafka_topic
+    def __init__(self, settings: Settings, topic: str | None = None) -> None:
+        self._topic = topic or settings.kafka_topic
         self._errors = _Errors()
         self._failed: IngesterError | None = None
         self.delivered = 0

@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     ingester_ledger_days_whole: Annotated[int, Field(ge=0)] = Field(
         default=7, description="Folded ledger rows older than this are merged into ranges."
     )
+    ingester_dead_letter_topic: str | None = Field(
+        default=None, description="The refresher forwards rejects to this topic; unset: nowhere."
+    )
     ingester_prepared_statements: bool = Field(
         default=True, description="Switch off behind a pooler that does not know them."
     )
@@ -173,6 +176,12 @@ class Settings(BaseSettings):
                         f"everything in plain text to {server.strip()}; use SSL or SASL_SSL, or "
                         "set INGESTER_ALLOW_PLAINTEXT=true where the network is trusted"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _dead_letters_go_elsewhere(self) -> Self:
+        if self.ingester_dead_letter_topic == self.kafka_topic:
+            raise ValueError("INGESTER_DEAD_LETTER_TOPIC must not be KAFKA_TOPIC: it never ends")
         return self
 
     @property

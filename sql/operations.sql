@@ -137,3 +137,15 @@ SELECT
 -- name: migrations_readable
 -- Null where there is no such table, false where it is not for us to read.
 SELECT has_table_privilege(to_regclass('schema_migrations'), 'SELECT') AS readable;
+
+-- name: take_dead_letters
+-- The next ones in order; those that another refresher is at are left to it.
+SELECT
+    reject_id, topic, partition, "offset", key, value, headers, reason_code, detail
+FROM rejected_events
+WHERE forwarded_at IS NULL AND topic = %(topic)s
+ORDER BY reject_id LIMIT %(rows_max)s
+FOR UPDATE SKIP LOCKED;
+
+-- name: mark_forwarded
+UPDATE rejected_events SET forwarded_at = clock_timestamp() WHERE reject_id = ANY(%(ids)s);

@@ -132,7 +132,10 @@ def _schema(connection: Connection, settings: Settings) -> Iterator[Finding]:
 
 
 def _kafka(settings: Settings) -> Iterator[Finding]:
-    identity = Admin(settings).identity(settings.kafka_topic)
+    admin = Admin(settings)
+    identity = admin.identity(settings.kafka_topic)
+    if settings.ingester_dead_letter_topic is not None:
+        admin.identity(settings.ingester_dead_letter_topic)
     reader = Reader(settings)
     try:
         ends = [reader.watermarks(number)[1] for number in range(identity.partitions)]

@@ -25,7 +25,10 @@ MAY_READ = {
     "writer": {
         *("campaigns", "campaign_events", "ingest_offsets", "ingest_batches", "retention_floor"),
     },
-    "refresher": {"ingest_batches", "retention_floor", "dropped_partitions", "stats_refreshes"},
+    "refresher": {
+        *("ingest_batches", "retention_floor", "dropped_partitions", "stats_refreshes"),
+        "rejected_events",
+    },
     "reader": set[str](),
 }
 MAY_DELETE = {"writer": set[str](), "refresher": {"stats_refreshes"}, "reader": set[str]()}
