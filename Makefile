@@ -101,6 +101,10 @@ format: setup ## Format and fix what can be fixed by machine
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix --quiet sql
 
+.PHONY: audit
+audit: setup ## Dependencies: known vulnerabilities, licences, bill of materials (dist/sbom.json)
+	@.ci/audit
+
 .PHONY: bench
 bench: setup ## Ingestion against psql's COPY, refresh against history (8 minutes; BENCH=--quick: 1)
 	@echo "Two benchmarks, some 5 and 3 minutes. Nothing else should run here meanwhile."
