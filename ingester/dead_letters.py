@@ -11,9 +11,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
-from ingester.decoder import Headers
+from ingester.outcomes import Headers
 
 _AT_ONCE: Final = 500
+_ROUND_MAX: Final = 50_000
+"""Forwarded in one round of the upkeep: folding must not wait long for it."""
 _PREFIX: Final = "__connect.errors."
 
 
@@ -55,7 +57,7 @@ Take = Callable[
 
 
 def forward(take: Take, publish: Callable[[Sequence[DeadLetter]], None]) -> int:
-    """Publish all that were not yet; returns how many. `publish` waits for their delivery."""
+    """Publish what was not yet, up to a bound; returns how many. `publish` waits for delivery."""
     forwarded = 0
     while True:
         with take(_AT_ONCE) as (letters, mark):
@@ -63,5 +65,5 @@ def forward(take: Take, publish: Callable[[Sequence[DeadLetter]], None]) -> int:
                 publish(letters)
                 mark([letter.reject_id for letter in letters])
         forwarded += len(letters)
-        if len(letters) < _AT_ONCE:
+        if len(letters) < _AT_ONCE or forwarded >= _ROUND_MAX:
             return forwarded
