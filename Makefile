@@ -101,6 +101,10 @@ format: setup ## Format and fix what can be fixed by machine
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix --quiet sql
 
+.PHONY: audit
+audit: setup ## Dependencies: known vulnerabilities, licences, bill of materials (dist/sbom.json)
+	@.ci/audit
+
 .PHONY: bench
 bench: setup ## Ingestion, refresh and migration against plain SQL (13 minutes; BENCH=--quick: 2)
 	@echo "Three benchmarks, some 5, 3 and 5 minutes. Nothing else should run here meanwhile."

@@ -17,6 +17,7 @@ In the order a record travels:
     worker        one consumer process        supervisor    N of them
     refresher     folds new events into the statistics        maintenance   keeps house
     quarantine    rejects published again or discarded
+    dead_letters  rejects forwarded to a topic of their own, where it is wanted
     verification  the proof that everything balances
     simulation    realistic traffic, from a seed
     cli           the command line; commands has one file each

@@ -193,7 +193,7 @@ class Admin:
 
     def __init__(self, settings: Settings) -> None:
         self._errors = _Errors()
-        conf = _client_conf(settings) | {"error_cb": self._errors}
+        conf = {**_client_conf(settings), **settings.kafka_conf, "error_cb": self._errors}
         self._client = _made(AdminClient, conf)
         self._timeout_seconds = 15.0
         self._cluster_id: str | None = None
@@ -280,11 +280,15 @@ class Admin:
         return description
 
     def _result(self, future: "Future[Result]", what: str) -> Result:
+        # A refused login is told by the error callback, which runs inside poll; the request itself
+        # would only time out.
+        while not future.done():
+            self._client.poll(0.05)
+            if self._errors.refused:
+                raise self._errors.refused
         try:
             return future.result()
         except KafkaException as error:
-            if self._errors.refused:
-                raise self._errors.refused from None
             raise translated(error.args[0], what) from None
 
 
@@ -631,8 +635,8 @@ class Reader:
 class Publisher:
     """An idempotent producer that waits for all replicas and counts what was delivered."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._topic = settings.kafka_topic
+    def __init__(self, settings: Settings, topic: str | None = None) -> None:
+        self._topic = topic or settings.kafka_topic
         self._errors = _Errors()
         self._failed: IngesterError | None = None
         self.delivered = 0

@@ -34,13 +34,17 @@ class Store(maintenance.Store, Protocol):
 
 @dataclass(slots=True)
 class Refresher:
-    """The refresher's loop. `stopping` ends it; `monotonic` and `now` are its clocks."""
+    """The refresher's loop. `stopping` ends it; `monotonic` and `now` are its clocks.
+
+    `forward` is a step of the upkeep, see `ingester.dead_letters`.
+    """
 
     settings: Settings
     store: Store
     stopping: threading.Event
     monotonic: Callable[[], float]
     now: Callable[[], datetime]
+    forward: Callable[[], int] | None = None
     meter: Meter = field(default_factory=Unmetered)
 
     def fold_all(self) -> tuple[int, int]:
@@ -93,7 +97,7 @@ class Refresher:
                 if batches:
                     log.debug("refreshed", batches=batches, events=events)
             if self.monotonic() >= maintain_at and not self.stopping.is_set():
-                maintenance.maintain(self.store, self.settings, self.now())
+                maintenance.maintain(self.store, self.settings, self.now(), self.forward)
                 maintain_at = self.monotonic() + self.settings.ingester_maintenance_interval_seconds
             self.stopping.wait(pause)
 

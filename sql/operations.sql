@@ -108,3 +108,44 @@ UPDATE rejected_events SET
     state = %(state)s,
     attempts = attempts + CASE WHEN %(state)s = 'requeued' THEN 1 ELSE 0 END
 WHERE reject_id = ANY(%(ids)s);
+
+-- name: server_facts
+SELECT
+    current_setting('server_version') AS version,
+    current_setting('server_version_num')::integer AS version_number,
+    current_user::text AS login, current_database()::text AS database_name,
+    current_schema()::text AS schema_name,
+    coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS encrypted,
+    extract(EPOCH FROM clock_timestamp())::double precision AS clock_seconds;
+
+-- name: login_may
+-- What this login could run, by the privileges that the process needs.
+SELECT
+    has_table_privilege('campaign_events', 'SELECT, INSERT')
+    AND has_table_privilege('ingest_offsets', 'UPDATE')
+    AND has_table_privilege('ingest_batches', 'INSERT')
+    AND has_table_privilege('rejected_events', 'INSERT')
+    AND has_database_privilege(current_database(), 'TEMPORARY')
+    AND has_function_privilege('create_campaign_events_partition(date)', 'EXECUTE') AS may_run,
+    has_function_privilege('refresh_campaign_stats(integer)', 'EXECUTE')
+    AND has_function_privilege('merge_ingest_batches(timestamptz)', 'EXECUTE')
+    AND has_table_privilege('stats_refreshes', 'INSERT') AS may_refresh,
+    has_function_privilege('get_campaign_stats(text [], date, date, text)', 'EXECUTE') AS may_stats,
+    has_table_privilege('operator_actions', 'INSERT')
+    AND has_table_privilege('rejected_events', 'UPDATE') AS may_operate;
+
+-- name: migrations_readable
+-- Null where there is no such table, false where it is not for us to read.
+SELECT has_table_privilege(to_regclass('schema_migrations'), 'SELECT') AS readable;
+
+-- name: take_dead_letters
+-- The next ones in order; those that another refresher is at are left to it.
+SELECT
+    reject_id, topic, partition, "offset", key, value, headers, reason_code, detail
+FROM rejected_events
+WHERE forwarded_at IS NULL AND topic = %(topic)s
+ORDER BY reject_id LIMIT %(rows_max)s
+FOR UPDATE SKIP LOCKED;
+
+-- name: mark_forwarded
+UPDATE rejected_events SET forwarded_at = clock_timestamp() WHERE reject_id = ANY(%(ids)s);

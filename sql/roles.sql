@@ -50,6 +50,8 @@ GRANT EXECUTE ON FUNCTION ingest_lock_key(text) TO ingester_writer;
 GRANT SELECT ON ingest_batches TO ingester_refresher;
 GRANT SELECT ON retention_floor TO ingester_refresher;
 GRANT SELECT ON dropped_partitions TO ingester_refresher;
+-- For the dead-letter topic, where there is one.
+GRANT SELECT, UPDATE (forwarded_at) ON rejected_events TO ingester_refresher;
 GRANT SELECT, INSERT, DELETE ON stats_refreshes TO ingester_refresher;
 GRANT EXECUTE ON FUNCTION refresh_campaign_stats(integer) TO ingester_refresher;
 GRANT EXECUTE ON FUNCTION rebuild_campaign_stats(date, date) TO ingester_refresher;

@@ -32,7 +32,7 @@ OnePartition = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """A stored position beside what the topic holds; `goes_on_at` where a change would put it."""
 
     position: Position
@@ -42,6 +42,7 @@ class _Place:
     goes_on_at: int | None = None
 
     def as_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
         lag = None if self.high is None else max(self.high - self.position.next_offset, 0)
         facts = {"fit": self.fit, "low": self.low, "high": self.high, "lag": lag}
         return {**asdict(self.position), **facts, "goes_on_at": self.goes_on_at}
@@ -53,9 +54,9 @@ class _Look:
 
     connection: Connection
     topic: Topic
-    places: list[_Place]
+    places: list[Place]
 
-    def of(self, partition: int | None) -> list[_Place]:
+    def of(self, partition: int | None) -> list[Place]:
         """All of them, or the one that was named."""
         found = [p for p in self.places if partition in {None, p.position.partition}]
         if not found:
@@ -92,7 +93,7 @@ def adopt(
     if from_offset is not None and partition is None:
         raise UsageError("--from-offset needs --partition")
 
-    def chosen(place: _Place) -> _Place | None:
+    def chosen(place: Place) -> Place | None:
         if partition is None and place.fit in {Fit.FITS, Fit.DELETED, Fit.NOT_IN_TOPIC}:
             return None
         if from_offset is not None and not (place.low or 0) <= from_offset <= (place.high or 0):
@@ -100,7 +101,7 @@ def adopt(
         start = from_offset if from_offset is not None else place.low or 0
         return replace(place, goes_on_at=start)
 
-    def carry_out(look: _Look, place: _Place, offset: int, because: str) -> None:
+    def carry_out(look: _Look, place: Place, offset: int, because: str) -> None:
         connection = look.connection
         store.adopt(connection, look.topic, place.position, offset, because, operator())
 
@@ -116,10 +117,10 @@ def accept_gap(
     The range stands in the ledger as one without records, and in the audit.
     """
 
-    def chosen(place: _Place) -> _Place | None:
+    def chosen(place: Place) -> Place | None:
         return replace(place, goes_on_at=place.low) if place.fit is Fit.DELETED else None
 
-    def carry_out(look: _Look, place: _Place, offset: int, because: str) -> None:
+    def carry_out(look: _Look, place: Place, offset: int, because: str) -> None:
         connection = look.connection
         store.accept_gap(connection, look.topic.name, place.position, offset, because, operator())
 
@@ -128,8 +129,8 @@ def accept_gap(
 
 def _change(
     partition: int | None,
-    chosen: Callable[[_Place], _Place | None],
-    carry_out: Callable[[_Look, _Place, int, str], None],
+    chosen: Callable[[Place], Place | None],
+    carry_out: Callable[[_Look, Place, int, str], None],
     why: str | None,
     *,
     yes: bool,
@@ -158,24 +159,25 @@ def _look() -> Iterator[_Look]:
         stored = store.stored_positions(connection, topic.name)
         reader = Reader(settings)
         try:
-            places = [_placed(each, topic, reader, identity.partitions) for each in stored]
+            places = [placed(each, topic, reader, identity.partitions) for each in stored]
         finally:
             reader.close()
         yield _Look(connection, topic, places)
 
 
-def _placed(position: Position, topic: Topic, reader: Reader, partitions: int) -> _Place:
+def placed(position: Position, topic: Topic, reader: Reader, partitions: int) -> Place:
+    """A stored position beside what the topic of so many partitions holds."""
     number = position.partition
     if number >= partitions:
-        return _Place(position, fit_of(position, topic, None, truncated=False), None, None)
+        return Place(position, fit_of(position, topic, None, truncated=False), None, None)
     low, high = reader.watermarks(number)
     fit = fit_of(position, topic, (low, high), truncated=False)
     if fit is Fit.FITS and reader.is_truncated(number, position.next_offset, position.leader_epoch):
         fit = Fit.TRUNCATED
-    return _Place(position, fit, low, high)
+    return Place(position, fit, low, high)
 
 
-def _print(look: _Look, places: list[_Place], *, as_json: bool, **more: Any) -> None:
+def _print(look: _Look, places: list[Place], *, as_json: bool, **more: Any) -> None:
     if as_json:
         facts = {"topic": asdict(look.topic), "partitions": [each.as_json() for each in places]}
         typer.echo(json.dumps({**facts, **more}, default=str))

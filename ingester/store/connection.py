@@ -8,6 +8,7 @@ and 3F000 mean that the schema is not there. Anything else is unexpected and sto
 """
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from ingester.errors import (
     SettingsError,
     TemporaryError,
 )
-from ingester.settings import Settings
+from ingester.settings import Settings, is_loopback
 from ingester.store.login import refusal
 from ingester.store.statements import statement
 
@@ -79,6 +80,7 @@ def connect(
         given = conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         raise SettingsError("DATABASE_URL: neither a libpq URL nor a list of key=value") from None
+    _refuse_plaintext(settings, given)
     parameters = {
         "connect_timeout": 10,
         "keepalives_idle": 10,
@@ -99,6 +101,38 @@ def connect(
         # As a statement and not as startup options, which poolers refuse.
         connection.execute(statement("set_up_session"), {"limit_ms": str(limit_ms)})
     return connection
+
+
+def address(url: str) -> str:
+    """What may be shown of DATABASE_URL: where it leads, never with what secret."""
+    try:
+        given = conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return "neither a libpq URL nor a list of key=value"
+    return " ".join(f"{name}={given[name]}" for name in _SHOWN if given.get(name))
+
+
+_SHOWN: Final = (
+    *("host", "hostaddr", "port", "user", "dbname", "sslmode", "sslrootcert", "service"),
+    "target_session_attrs",
+)
+
+
+def _refuse_plaintext(settings: Settings, given: Mapping[str, Any]) -> None:
+    """Libpq's default, `prefer`, goes on in plain text where the server (or anybody) says so."""
+    mode = str(given.get("sslmode") or os.environ.get("PGSSLMODE") or "prefer")
+    if settings.ingester_allow_plaintext or mode not in {"disable", "allow", "prefer"}:
+        return
+    hosts = given.get("hostaddr") or os.environ.get("PGHOSTADDR")
+    hosts = hosts or given.get("host") or os.environ.get("PGHOST") or ""
+    for host in str(hosts).split(","):
+        # A socket of this machine has a path, an abstract name, or no host at all.
+        if host and host[0] not in "/@" and not is_loopback(host):
+            raise SettingsError(
+                f"DATABASE_URL: sslmode={mode} lets the connection to {host} be plain text; use "
+                "sslmode=verify-full, or set INGESTER_ALLOW_PLAINTEXT=true where the network is "
+                "trusted"
+            )
 
 
 def _logged_in(**parameters: Any) -> Connection:

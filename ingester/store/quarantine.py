@@ -1,6 +1,5 @@
 """The rejects as an operator sees and settles them, each change with its audit row."""
 
-import base64
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from psycopg.types.json import Jsonb
 from ingester.outcomes import Headers
 from ingester.store.connection import Connection, translating
 from ingester.store.reading import Row, rows
+from ingester.store.rejects import headers_of_row
 from ingester.store.statements import statement
 
 State = Literal["new", "requeued", "discarded"]
@@ -98,12 +98,5 @@ def _reject(
     headers: list[list[Any]],
     reason_code: str,
 ) -> StoredReject:
-    return StoredReject(
-        reject_id,
-        key,
-        value,
-        [(name, None if content is None else base64.b64decode(content))
-         for name, content in headers],
-        reason_code,
-        is_cut=value_bytes != len(value or b""),
-    )  # fmt: skip
+    is_cut = value_bytes != len(value or b"")
+    return StoredReject(reject_id, key, value, headers_of_row(headers), reason_code, is_cut)

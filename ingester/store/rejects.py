@@ -32,6 +32,13 @@ def reject_row(record: Record, headers: Headers, rejected: Rejected) -> Mapping[
     }
 
 
+def headers_of_row(stored: list[list[Any]]) -> Headers:
+    """The headers as they were published, from their JSON form."""
+    return [
+        (name, None if content is None else base64.b64decode(content)) for name, content in stored
+    ]
+
+
 def _base64(content: bytes | None) -> str | None:
     return None if content is None else base64.b64encode(content).decode("ascii")
 
