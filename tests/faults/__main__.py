@@ -38,6 +38,9 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=25.0, help="no round begins after that")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report", type=Path, default=_CHECKOUT / ".local" / "faults.json")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print rows for the docs, no rounds"
+    )
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
     return parser.parse_args(given)
 
@@ -48,6 +51,9 @@ def main(given: Sequence[str] | None = None) -> int:
     width = None if sys.stdout.isatty() else _PIPED_COLUMNS
     console = Console(stderr=arguments.json, width=width)
     report = Report(arguments.report, _commit())
+    if arguments.markdown:
+        sys.stdout.write(report.markdown())
+        return 0
     kinds = [KINDS[name] for name in arguments.kind or KINDS]
     if not can_mount():
         console.print("disk full: left out, only root can mount a small file system")

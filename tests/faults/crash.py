@@ -28,6 +28,8 @@ def fight(grounds: Grounds, done: Round, random: Random) -> None:
                 done.faults += 1
             if worker.code is not None:
                 done.differences.append(f"the worker ended with {worker.code}")
+            else:
+                arena.compare_figures(worker, done)
         arena.judge(done)
     finally:
         arena.end()

@@ -67,6 +67,17 @@ class Report:
             table.add_row(kind, *(f"{total[name]:,}" for name in counts), *seconds)
         return table
 
+    def markdown(self) -> str:
+        """The same as rows of docs/reliability.md."""
+        rows = []
+        for kind, total in self.totals().items():
+            seconds = " / ".join(f"{total[n]:.1f} s" for n in ("p50", "p95") if total[n])
+            rows.append(
+                f"| {kind} | {total['faults']:,} | {total['records']:,} | {total['missing']} | "
+                f"{total['invented']} | {total['bad_rounds']} | {seconds} |\n"
+            )
+        return "".join([f"commit {self._commit}\n", *rows])
+
     def _of(self, kind: str) -> list[dict[str, Any]]:
         return [
             each for each in self.rounds if (each["kind"], each["commit"]) == (kind, self._commit)
