@@ -11,7 +11,6 @@ were reached.
 import argparse
 import json
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ from rich.console import Console
 from tests.faults.filling import can_mount
 from tests.faults.grounds import Grounds
 from tests.faults.kinds import KINDS, Kind
-from tests.faults.report import Report
+from tests.faults.report import Report, commit_under_test
 from tests.session_services import Choice, SessionServices
 
 _CHECKOUT = Path(__file__).parents[2]
@@ -50,7 +49,7 @@ def main(given: Sequence[str] | None = None) -> int:
     arguments = _arguments(given)
     width = None if sys.stdout.isatty() else _PIPED_COLUMNS
     console = Console(stderr=arguments.json, width=width)
-    report = Report(arguments.report, _commit())
+    report = Report(arguments.report, commit_under_test())
     if arguments.markdown:
         sys.stdout.write(report.markdown())
         return 0
@@ -99,18 +98,6 @@ def _rounds(
             left = (faults or kind.wanted) - report.done(kind.name)
             if time.monotonic() < until:
                 yield kind, seed * 1_000 + len(report.rounds), min(kind.a_round, left)
-
-
-def _commit() -> str:
-    """The commit that is tried; `+` where what is tried differs from it."""
-    git = ["git", "-C", str(_CHECKOUT)]
-    told = subprocess.run(
-        [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    changed = subprocess.run(
-        [*git, "diff", "--quiet", "HEAD", "--", "ingester", "sql"], check=False
-    ).returncode
-    return told.stdout.strip() + ("+" if changed else "")
 
 
 if __name__ == "__main__":

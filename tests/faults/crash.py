@@ -21,7 +21,7 @@ def fight(grounds: Grounds, done: Round, random: Random) -> None:
                 copies = len(worker.log.named("batch_stage", stage="copy"))
                 worker.until("batch_stage", 60.0, stage="copy", times=copies + 1)
                 before = arena.offsets()
-                _crash(grounds)
+                crash(grounds)
                 time.sleep(drawn(random, 0.0, 1.0))
                 grounds.postgres.start()
                 done.recoveries.append(round(arena.wait_for_progress(before), 2))
@@ -35,7 +35,8 @@ def fight(grounds: Grounds, done: Round, random: Random) -> None:
         arena.end()
 
 
-def _crash(grounds: Grounds) -> None:
+def crash(grounds: Grounds) -> None:
+    """End the server as a crash would: no checkpoint, recovery at the next start."""
     if isinstance(grounds.postgres, LocalPostgres):
         grounds.postgres.stop("immediate")
     else:

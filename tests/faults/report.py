@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import subprocess
 from collections import defaultdict
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from rich.table import Table
 
 from tests.faults.arena import Round
 from tests.faults.kinds import KINDS
+
+_CHECKOUT = Path(__file__).parents[2]
 
 
 class Report:
@@ -103,3 +106,15 @@ class Report:
             "notes": dict(notes),
             "minutes": round(sum(each["seconds"] for each in rounds) / 60, 1),
         }  # fmt: skip
+
+
+def commit_under_test() -> str:
+    """The commit that is tried; `+` where what is tried differs from it."""
+    git = ["git", "-C", str(_CHECKOUT)]
+    told = subprocess.run(
+        [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    changed = subprocess.run(
+        [*git, "diff", "--quiet", "HEAD", "--", "ingester", "sql"], check=False
+    ).returncode
+    return told.stdout.strip() + ("+" if changed else "")
