@@ -90,6 +90,11 @@ simulate: setup ## 10,000 random lives of the pipeline on fakes that misbehave (
 hostile: setup ## A million hostile values, spoiled at random, judged by both paths of the decoder (CASES=n)
 	@$(BIN)/python -m tests.mutation --cases $(or $(CASES),1000000)
 
+.PHONY: soak
+soak: setup ## One worker under load and faults, weighed; runs add up in .local/soak.json (MINUTES=28)
+	@$(SERVICES) tools
+	$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),28)
+
 .PHONY: faults
 faults: setup ## Kills, crashes, cuts, full disks, dead brokers, judged; goes on where it ended (MINUTES=25)
 	@$(SERVICES) tools

@@ -41,6 +41,8 @@ GRANT SELECT, INSERT ON ingest_batches TO ingester_writer;
 GRANT USAGE ON SEQUENCE ingest_batch_ids TO ingester_writer;
 GRANT INSERT ON rejected_events TO ingester_writer;
 GRANT SELECT ON retention_floor TO ingester_writer;
+-- Its metrics page says when the statistics were last refreshed.
+GRANT SELECT ON stats_refreshes TO ingester_writer;
 GRANT EXECUTE ON FUNCTION create_campaign_events_partition(date) TO ingester_writer;
 GRANT EXECUTE ON FUNCTION campaign_events_partition_name(date) TO ingester_writer;
 GRANT EXECUTE ON FUNCTION ingest_lock_key(text) TO ingester_writer;

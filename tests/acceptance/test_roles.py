@@ -11,6 +11,9 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
 from tests.acceptance.ingester import Ingester
+from tests.acceptance.page import SETTINGS as PAGE
+from tests.acceptance.page import Page
+from tests.acceptance.process import wait_for
 from tests.acceptance.publish import publish
 from tests.acceptance.traffic import mixed
 
@@ -18,6 +21,7 @@ ROLES = ("writer", "refresher", "reader")
 MAY_READ = {
     "writer": {
         *("campaigns", "campaign_events", "ingest_offsets", "ingest_batches", "retention_floor"),
+        "stats_refreshes",
     },
     "refresher": {
         *("ingest_batches", "retention_floor", "dropped_partitions", "stats_refreshes"),
@@ -142,6 +146,14 @@ def test_each_role_does_its_work(logins: Logins) -> None:
     assert "campaign-1" in read.stdout
     verdict = ingester.verdict()
     assert verdict.ok, verdict.differences
+
+
+@pytest.mark.parametrize(("role", "command"), [("writer", "run"), ("refresher", "refresh")])
+def test_each_role_may_look_at_what_its_page_shows(logins: Logins, role: str, command: str) -> None:
+    settings = {"DATABASE_URL": logins.urls[role], **PAGE}
+    page = Page(logins.ingester.start(command, settings=settings))
+    up = "ingester_database_up"
+    wait_for(lambda: page.total(up) == 1, 30.0, lambda: f"{page.reasons('/readyz')}")
 
 
 def test_a_leaf_that_the_writer_makes_can_be_written(logins: Logins) -> None:

@@ -8,6 +8,7 @@
     arena       one round's topic, database, workers and load
     kill, pause, reply, connection, crash, disk, broker, membership      the kinds of faults
     kinds       their list: how many make a round, how many are wanted
+    soak        a worker weighed for half an hour and more
     report      rounds add up in one file
 
 A round breaks something some ten times under load, lets one worker read to the end, and asks

@@ -11,7 +11,6 @@ were reached.
 import argparse
 import json
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ from rich.console import Console
 from tests.faults.filling import can_mount
 from tests.faults.grounds import Grounds
 from tests.faults.kinds import KINDS, Kind
-from tests.faults.report import Report
+from tests.faults.report import Report, commit_under_test
 from tests.session_services import Choice, SessionServices
 
 _CHECKOUT = Path(__file__).parents[2]
@@ -38,6 +37,9 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=25.0, help="no round begins after that")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report", type=Path, default=_CHECKOUT / ".local" / "faults.json")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print rows for the docs, no rounds"
+    )
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
     return parser.parse_args(given)
 
@@ -47,7 +49,10 @@ def main(given: Sequence[str] | None = None) -> int:
     arguments = _arguments(given)
     width = None if sys.stdout.isatty() else _PIPED_COLUMNS
     console = Console(stderr=arguments.json, width=width)
-    report = Report(arguments.report, _commit())
+    report = Report(arguments.report, commit_under_test())
+    if arguments.markdown:
+        sys.stdout.write(report.markdown())
+        return 0
     kinds = [KINDS[name] for name in arguments.kind or KINDS]
     if not can_mount():
         console.print("disk full: left out, only root can mount a small file system")
@@ -93,18 +98,6 @@ def _rounds(
             left = (faults or kind.wanted) - report.done(kind.name)
             if time.monotonic() < until:
                 yield kind, seed * 1_000 + len(report.rounds), min(kind.a_round, left)
-
-
-def _commit() -> str:
-    """The commit that is tried; `+` where what is tried differs from it."""
-    git = ["git", "-C", str(_CHECKOUT)]
-    told = subprocess.run(
-        [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    changed = subprocess.run(
-        [*git, "diff", "--quiet", "HEAD", "--", "ingester", "sql"], check=False
-    ).returncode
-    return told.stdout.strip() + ("+" if changed else "")
 
 
 if __name__ == "__main__":

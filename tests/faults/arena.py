@@ -12,12 +12,21 @@ import psycopg
 from tests.acceptance.ingester import Ingester
 from tests.acceptance.killing import short_session
 from tests.acceptance.load import Load
+from tests.acceptance.page import SETTINGS as PAGE
+from tests.acceptance.page import Page
 from tests.acceptance.process import Running
 from tests.acceptance.publish import publish
 from tests.acceptance.traffic import mixed
 
 POLL_SECONDS: Final = 0.05
 RECOVERY_SECONDS_MAX: Final = 120.0
+_FIGURES_SECONDS_MAX: Final = 30.0
+_FIGURES: Final = ("records", "events_inserted", "duplicates", "rejected")
+_TOTALS: Final = """
+    SELECT sum(records)::bigint, sum(inserted)::bigint, sum(duplicates)::bigint,
+        sum(rejected)::bigint
+    FROM ingest_offsets WHERE topic = %s
+"""
 _OFFSETS: Final = "SELECT partition, next_offset FROM ingest_offsets WHERE topic = %s"
 
 
@@ -75,7 +84,7 @@ class Arena:
 
     def worker(self, **settings: str) -> Running:
         """One more worker, which runs until it is stopped."""
-        return self.ingester.start("run", settings=settings)
+        return self.ingester.start("run", settings=PAGE | settings)
 
     def doomed(self, stage: str, times: int, sign: str, after_seconds: float = 0.0) -> Running:
         """One more worker, which strikes itself at a stage."""
@@ -107,6 +116,21 @@ class Arena:
             if time.monotonic() - began > RECOVERY_SECONDS_MAX:
                 tails = "\n".join(each.tail(1_000) for each in self.ingester.processes[-3:])
                 raise AssertionError(f"no progress since {since}, now {now}:\n{tails}")
+            time.sleep(POLL_SECONDS)
+
+    def compare_figures(self, worker: Running, done: Round) -> None:
+        """What the only worker says on its metrics page is what the database holds."""
+        page, deadline = Page(worker), time.monotonic() + _FIGURES_SECONDS_MAX
+        while True:
+            shown = tuple(page.total(f"ingester_{name}_total") for name in _FIGURES)
+            with psycopg.connect(self.ingester.database_url) as connection:
+                held = connection.execute(_TOTALS, [self.ingester.topic]).fetchone()
+            if shown == held:
+                done.note("records told truly by the metrics", int(shown[0]))
+                return
+            if time.monotonic() > deadline:
+                done.differences.append(f"the metrics say {shown}, the database {held}")
+                return
             time.sleep(POLL_SECONDS)
 
     def judge(self, done: Round) -> None:

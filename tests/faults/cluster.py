@@ -25,7 +25,8 @@ _REPLICATED: Final = {
     "min.insync.replicas": "2",
     "replica.lag.time.max.ms": "5000",
 }
-_SECONDS_MAX: Final = 90.0
+_SECONDS_MAX: Final = 120.0
+_ANSWER_SECONDS_MAX: Final = 5.0
 
 
 class Node(LocalKafka):
@@ -101,7 +102,9 @@ class Cluster:
         found: list[int] = []
 
         def ask() -> bool:
-            futures = self._admin.describe_consumer_groups([group])
+            futures = self._admin.describe_consumer_groups(
+                [group], request_timeout=_ANSWER_SECONDS_MAX
+            )
             found.append(int(futures[group].result(_SECONDS_MAX).coordinator.id))
             return True
 
@@ -114,8 +117,10 @@ class Cluster:
 
     def _described(self, topic: str) -> list[tuple[int, list[int]]]:
         # Also what makes librdkafka look for a controller that lives.
-        self._admin.list_topics(topic, timeout=_SECONDS_MAX)
-        futures = self._admin.describe_topics(TopicCollection([topic]))
+        self._admin.list_topics(topic, timeout=_ANSWER_SECONDS_MAX)
+        futures = self._admin.describe_topics(
+            TopicCollection([topic]), request_timeout=_ANSWER_SECONDS_MAX
+        )
         partitions = futures[topic].result(_SECONDS_MAX).partitions
         return [
             (part.leader.id if part.leader else -1, [node.id for node in part.isr])

@@ -36,6 +36,8 @@ def fight(grounds: Grounds, done: Round, random: Random) -> None:
                 done.note(how)
             if worker.code is not None:
                 done.differences.append(f"the worker ended with {worker.code}")
+            else:
+                arena.compare_figures(worker, done)
         arena.judge(done)
     finally:
         arena.end()

@@ -21,19 +21,22 @@ def fight(grounds: Grounds, done: Round, random: Random) -> None:
                 copies = len(worker.log.named("batch_stage", stage="copy"))
                 worker.until("batch_stage", 60.0, stage="copy", times=copies + 1)
                 before = arena.offsets()
-                _crash(grounds)
+                crash(grounds)
                 time.sleep(drawn(random, 0.0, 1.0))
                 grounds.postgres.start()
                 done.recoveries.append(round(arena.wait_for_progress(before), 2))
                 done.faults += 1
             if worker.code is not None:
                 done.differences.append(f"the worker ended with {worker.code}")
+            else:
+                arena.compare_figures(worker, done)
         arena.judge(done)
     finally:
         arena.end()
 
 
-def _crash(grounds: Grounds) -> None:
+def crash(grounds: Grounds) -> None:
+    """End the server as a crash would: no checkpoint, recovery at the next start."""
     if isinstance(grounds.postgres, LocalPostgres):
         grounds.postgres.stop("immediate")
     else:

@@ -29,6 +29,8 @@ def fight(grounds: Grounds, done: Round, random: Random) -> None:
                 done.note("rounds with SQLSTATE 53100")
             if worker.code is not None:
                 done.differences.append(f"the worker ended with {worker.code}")
+            else:
+                arena.compare_figures(worker, done)
         arena.judge(done)
     finally:
         grounds.filling.empty()

@@ -26,6 +26,7 @@ def fight(grounds: Grounds, done: Round, random: Random) -> None:
                 if time.monotonic() > deadline or worker.code is not None:
                     raise AssertionError(f"{proxy.replies_swallowed} swallowed:\n{worker.tail()}")
                 time.sleep(0.05)
+            arena.compare_figures(worker, done)
         done.faults = proxy.replies_swallowed
         settled = worker.log.named("commit_settled")
         done.note("settled as committed", sum(line["committed"] for line in settled))

@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import subprocess
 from collections import defaultdict
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from rich.table import Table
 
 from tests.faults.arena import Round
 from tests.faults.kinds import KINDS
+
+_CHECKOUT = Path(__file__).parents[2]
 
 
 class Report:
@@ -67,6 +70,17 @@ class Report:
             table.add_row(kind, *(f"{total[name]:,}" for name in counts), *seconds)
         return table
 
+    def markdown(self) -> str:
+        """The same as rows of docs/reliability.md."""
+        rows = []
+        for kind, total in self.totals().items():
+            seconds = " / ".join(f"{total[n]:.1f} s" for n in ("p50", "p95") if total[n])
+            rows.append(
+                f"| {kind} | {total['faults']:,} | {total['records']:,} | {total['missing']} | "
+                f"{total['invented']} | {total['bad_rounds']} | {seconds} |\n"
+            )
+        return "".join([f"commit {self._commit}\n", *rows])
+
     def _of(self, kind: str) -> list[dict[str, Any]]:
         return [
             each for each in self.rounds if (each["kind"], each["commit"]) == (kind, self._commit)
@@ -92,3 +106,15 @@ class Report:
             "notes": dict(notes),
             "minutes": round(sum(each["seconds"] for each in rounds) / 60, 1),
         }  # fmt: skip
+
+
+def commit_under_test() -> str:
+    """The commit that is tried; `+` where what is tried differs from it."""
+    git = ["git", "-C", str(_CHECKOUT)]
+    told = subprocess.run(
+        [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    changed = subprocess.run(
+        [*git, "diff", "--quiet", "HEAD", "--", "ingester", "sql"], check=False
+    ).returncode
+    return told.stdout.strip() + ("+" if changed else "")

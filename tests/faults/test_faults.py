@@ -16,12 +16,12 @@ SHORT = {
     "pause": 1,
     "commit reply lost": 5,
     "connection": 3,
-    "database crash": 2,
+    "database crash": 1,
     "disk full": 2,
     "leader killed": 1,
     "coordinator killed": 1,
-    "joins and leaves, classic": 5,
-    "joins and leaves, consumer": 5,
+    "joins and leaves, classic": 3,
+    "joins and leaves, consumer": 3,
 }
 FEW_RECORDS_A_KILL = 4_000
 
