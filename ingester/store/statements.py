@@ -25,9 +25,14 @@ def statement_files() -> list[Path]:
 
 @cache
 def _statements() -> dict[str, str]:
-    text = "\n".join(path.read_text(encoding="utf-8") for path in statement_files())
-    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
-    return dict(zip(parts[::2], (part.strip().rstrip(";") for part in parts[1::2]), strict=True))
+    found: dict[str, str] = {}
+    for path in statement_files():
+        # File by file: what stands above a file's first name is nobody's statement.
+        text = path.read_text(encoding="utf-8")
+        parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+        bodies = (part.strip().rstrip(";") for part in parts[1::2])
+        found |= dict(zip(parts[::2], bodies, strict=True))
+    return found
 
 
 @cache

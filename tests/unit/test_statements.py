@@ -55,6 +55,13 @@ def test_every_statement_that_is_used_exists() -> None:
     assert used <= set(NAMES)
 
 
+@pytest.mark.parametrize("file", TEXTS)
+def test_the_opening_comment_of_a_file_is_part_of_no_statement(file: str) -> None:
+    # The one before it would end with it, and whatever stands in braces there would be a parameter.
+    opening = TEXTS[file].splitlines()[0]
+    assert [name for name in NAMES if opening in statement(name).as_string(None)] == []
+
+
 def test_a_name_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(KeyError):
         statement("no_such_statement")
