@@ -5,8 +5,9 @@ log level is above debug it costs a call. It must not know who listens, and list
 raise: some stages are passed inside callbacks of librdkafka.
 
 In a batch's order: encode, prepare, leaf (a partition is made), lock, copy, staging, ledger,
-commit, committed; or refused. Outside of batches: assign and revoke (inside the group's callbacks),
-hint (before the offset is committed to Kafka).
+commit, committed; or refused, or repeats (it begins again, for rows that are there). Outside of
+batches: assign and revoke (inside the group's callbacks), hint (before the offset is committed to
+Kafka).
 """
 
 from collections.abc import Callable

@@ -10,7 +10,7 @@ from tests.faults.grounds import Grounds
 
 STAGES: Final = (
     *("assign", "revoke", "prepare", "leaf", "lock", "copy", "mid-copy", "staging", "ledger"),
-    *("commit", "committed", "hint"),
+    *("repeats", "commit", "committed", "hint"),
 )
 RECORDS_A_KILL: Final = 50_000
 BATCH_ROWS: Final = 2_000

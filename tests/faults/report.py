@@ -89,7 +89,11 @@ class Report:
     def _total(self, kind: str) -> dict[str, Any]:
         rounds = self._of(kind)
         recoveries = [seconds for each in rounds for seconds in each["recoveries"]]
-        cuts = statistics.quantiles(recoveries, n=20) if len(recoveries) > 1 else []
+        cuts = (
+            statistics.quantiles(recoveries, n=20, method="inclusive")
+            if len(recoveries) > 1
+            else []
+        )
         notes: dict[str, int] = defaultdict(int)
         for each in rounds:
             for what, times in each["notes"].items():
