@@ -82,11 +82,33 @@ test: setup ## All tests, on a real Kafka and a real PostgreSQL (PYTEST_ARGS="-k
 check: setup ## What CI runs: format, lint, types, imports, SQL, compose file, tests; minutes of each
 	@.ci/suites
 
+.PHONY: simulate
+simulate: setup ## 10,000 random lives of the pipeline on fakes that misbehave (SEEDS=n; some 5 minutes)
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000)
+
+.PHONY: hostile
+hostile: setup ## A million hostile values, spoiled at random, judged by both paths of the decoder (CASES=n)
+	@$(BIN)/python -m tests.mutation --cases $(or $(CASES),1000000)
+
+.PHONY: soak
+soak: setup ## One worker under load and faults, weighed; runs add up in .local/soak.json (MINUTES=28)
+	@$(SERVICES) tools
+	$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),28)
+
+.PHONY: faults
+faults: setup ## Kills, crashes, cuts, full disks, dead brokers, judged; goes on where it ended (MINUTES=25)
+	@$(SERVICES) tools
+	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),25) $(FAULTS_ARGS)
+
 .PHONY: format
 format: setup ## Format and fix what can be fixed by machine
 	@$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix --quiet sql
+
+.PHONY: audit
+audit: setup ## Dependencies: known vulnerabilities, licences, bill of materials (dist/sbom.json)
+	@.ci/audit
 
 .PHONY: bench
 bench: setup ## Ingestion, refresh and migration against plain SQL (13 minutes; BENCH=--quick: 2)

@@ -8,7 +8,7 @@ from typing import Final
 from bench.history import TOPIC, UNTIL, History
 from bench.traffic import CAMPAIGNS
 from ingester.batch import Record, Slice, Topic
-from ingester.decoder import Event, microseconds
+from ingester.outcomes import Event, Outcomes, microseconds
 from ingester.settings import Settings
 from ingester.store.events import EventStore
 
@@ -74,7 +74,7 @@ class Arrivals:
         start = self._positions[partition]
         records: list[Record] = [_Record(start + i) for i in range(size)]
         outcomes = [self._event(since, late_share) for _ in range(size)]
-        return Slice(partition, start, start + size, records, [*outcomes])
+        return Slice(partition, start, start + size, records, Outcomes.of(outcomes))
 
     def _event(self, since: datetime, late_share: float) -> Event:
         random = self._random

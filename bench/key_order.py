@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Final
 
+import numpy as np
+
 from bench.database import Database
 from bench.traffic import CAMPAIGNS, UNTIL
 from ingester.binary_copy import KEY_BYTES, encode, months_of
-from ingester.decoder import EPOCH, Window, decode
+from ingester.decoder import decode
+from ingester.outcomes import EPOCH, Window
 from ingester.settings import load_settings
 from ingester.simulation.plan import Plan
 from ingester.simulation.stream import records
@@ -73,8 +76,9 @@ def simulated_batches(events: int) -> tuple[list[list[bytes]], int]:
     while taken := list(itertools.islice(stream, rows_max)):
         headers = [record.headers for record in taken]
         outcomes = decode([record.value for record in taken], headers.__getitem__, window)
-        for outcome in outcomes:
-            if type(outcome) is tuple:
-                keys.setdefault(outcome[0], len(keys) + 1)
-        batches.append(sorted(encode(outcomes, keys, len(batches) + 1, [])))
+        rows: list[bytes] = []
+        for part in outcomes.parts:
+            found = [keys.setdefault(each, len(keys) + 1) for each in part.campaign_ids]
+            rows += encode(part, np.array(found, np.int32), len(batches) + 1)
+        batches.append(sorted(rows))
     return batches, len(keys)

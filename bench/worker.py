@@ -17,7 +17,9 @@ from datetime import datetime
 from typing import Any
 
 from bench.cpu import process_seconds
+from ingester.stage import BATCH_STAGES
 
+_WRITER_STAGES = {*BATCH_STAGES, "committed"}
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss, getrusage(2)
 
 
@@ -107,7 +109,7 @@ class _Log:
         if event == "partitions_started" and self.started is None:
             self.started = at
             self._cpu_at_start = process_seconds(self.pid)
-        elif event == "batch_stage" and stage is not None:
+        elif event == "batch_stage" and stage in _WRITER_STAGES:
             if self._stage is not None:
                 name, since = self._stage
                 self.writer_seconds[name] += (at - since).total_seconds()

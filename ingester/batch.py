@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ingester.decoder import Event, Rejected
+from ingester.outcomes import Outcomes
 
 
 class Record(Protocol):
@@ -36,15 +36,14 @@ class Slice:
     """Consecutive records of one partition with what became of each.
 
     `start` is the stored position this consumer was given or last wrote, `end` the position after
-    the slice; offsets between them without a record are gaps of the log. `outcomes` runs parallel
-    to `records`.
+    the slice; offsets between them without a record are gaps of the log.
     """
 
     partition: int
     start: int
     end: int
     records: list[Record] = field(default_factory=list)
-    outcomes: list[Event | Rejected] = field(default_factory=list)
+    outcomes: Outcomes = field(default_factory=Outcomes)
     value_bytes: int = 0
 
 
@@ -91,7 +90,7 @@ class Batch:
         partition: int,
         start: int,
         records: Sequence[Record],
-        outcomes: Sequence[Event | Rejected],
+        outcomes: Outcomes,
         size_bytes: int,
         now: float,
     ) -> None:
@@ -100,7 +99,7 @@ class Batch:
         if records[0].offset() < part.end:
             raise ValueError(f"offset {records[0].offset()} comes after {part.end} was reached")
         part.records += records
-        part.outcomes += outcomes
+        part.outcomes.extend(outcomes)
         part.end = records[-1].offset() + 1
         part.value_bytes += size_bytes
         self._rows += len(records)
@@ -144,7 +143,7 @@ class Written:
     """What became of some slices.
 
     `positions` of the partitions written; `refused`: of each partition whose stored offset was not
-    where this consumer believed it, the offset that is stored.
+    where this consumer believed it, the offset that is stored; `reasons`: rejects by reason code.
     """
 
     positions: Mapping[int, int] = field(default_factory=dict)
@@ -153,3 +152,4 @@ class Written:
     inserted: int = 0
     duplicates: int = 0
     rejected: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)

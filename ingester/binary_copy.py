@@ -9,12 +9,15 @@ every sign here must be right (a property test compares with the text form).
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final
 
-from ingester.decoder import EPOCH, Event, Rejected
+import numpy as np
+import numpy.typing as npt
+
 from ingester.event import EventType
+from ingester.outcomes import EPOCH, Events
 
 COLUMNS: Final = (
     "occurred_at",
@@ -32,61 +35,65 @@ KEY_BYTES: Final = 42
 """Length of a row's beginning that holds its primary key: field count and three fields."""
 
 _NULL: Final = struct.pack(">i", -1)
-# field count; then length and value of occurred_at, campaign_key, event_id, batch_id, event_count
-_fixed = struct.Struct(">h iq ii i16s iq ii".replace(" ", "")).pack
+# The fields of fixed width, each behind its length, behind the number of fields.
+_FIXED: Final = np.dtype(
+    [
+        ("fields", ">i2"),
+        *(("occurred_at_bytes", ">i4"), ("occurred_at", ">i8")),
+        *(("campaign_key_bytes", ">i4"), ("campaign_key", ">i4")),
+        *(("event_id_bytes", ">i4"), ("event_id", "V16")),
+        *(("batch_id_bytes", ">i4"), ("batch_id", ">i8")),
+        *(("event_count_bytes", ">i4"), ("event_count", ">i4")),
+    ]
+)
+_TEMPLATE: Final = np.array([(8, 8, 0, 4, 0, 16, b"", 8, 0, 4, 0)], _FIXED)
 _key = struct.Struct(">hiq").pack
 _leading = struct.Struct(">hiqiii16s").unpack_from
 _length = struct.Struct(">i").pack
-_TYPES: Final = [_length(len(label)) + label.encode() for label in EventType]
-_TYPES_WITHOUT_EXTRAS: Final = [label + _NULL + _NULL for label in _TYPES]
 _TYPE_AT: Final = KEY_BYTES + 12 + 8  # after batch_id and event_count
 _COUNT_AT: Final = KEY_BYTES + 12
 _JSONB_VERSION: Final = b"\x01"
 _DAY_US: Final = 86_400_000_000
 
 
-def encode(
-    outcomes: Iterable[Event | Rejected],
-    keys: Mapping[str, int],
-    batch_id: int,
-    unknown: list[Event],
-) -> list[bytes]:
-    """Encode the events among the outcomes, one row each.
+class _Endings(dict[str, bytes]):
+    """By account, what ends a row of one type without metadata; a campaign has few accounts."""
 
-    Those whose campaign is not in `keys` are added to `unknown` instead.
-    """
-    rows: list[bytes] = []
-    append = rows.append
-    fixed, plain, types = _fixed, _TYPES_WITHOUT_EXTRAS, _TYPES
-    accounts: dict[str | None, bytes] = {None: _NULL}
-    for outcome in outcomes:
-        if type(outcome) is not tuple:
-            continue
-        campaign_id, identity, occurred_us, type_code, count, email, metadata = outcome
-        try:
-            key = keys[campaign_id]
-        except KeyError:
-            unknown.append(outcome)
-            continue
-        row = fixed(8, 8, occurred_us, 4, key, 16, identity, 8, batch_id, 4, count)
-        if email is None and metadata is None:
-            append(row + plain[type_code])
-        else:
-            account = accounts.get(email)
-            if account is None:  # a campaign has a handful of accounts: each is encoded once
-                account = accounts[email] = _text(email or "")
-            extras = _NULL if metadata is None else _jsonb(metadata)
-            append(row + types[type_code] + account + extras)
+    def __init__(self, event_type: str) -> None:
+        self._type = _field(event_type)
+        self[""] = self._type + _NULL + _NULL
+
+    def __missing__(self, account: str) -> bytes:
+        ending = self[account] = self._type + _field(account) + _NULL
+        return ending
+
+
+def encode(events: Events, keys: npt.NDArray[np.int32], batch_id: int) -> list[bytes]:
+    """Encode events, one row each, in their order; `keys` has the campaign key of each."""
+    fixed = np.repeat(_TEMPLATE, len(events))
+    fixed["occurred_at"] = events.occurred_us
+    fixed["campaign_key"] = keys
+    fixed["event_id"] = events.event_ids.view("V16").reshape(-1)
+    fixed["batch_id"] = batch_id
+    fixed["event_count"] = events.counts
+    beginnings = fixed.view(f"V{_FIXED.itemsize}").tolist()
+    endings = {str(event_type): _Endings(event_type) for event_type in EventType}
+    rows: list[bytes] = [
+        beginning + endings[event_type][account]
+        for beginning, event_type, account in zip(
+            beginnings, events.types, events.accounts, strict=True
+        )
+    ]
+    for number, text in events.metadata.items():
+        rows[number] = b"".join(
+            (rows[number][: -len(_NULL)], _length(len(text) + 1), _JSONB_VERSION, text)
+        )
     return rows
 
 
-def _text(value: str) -> bytes:
+def _field(value: str) -> bytes:
     data = value.encode()
     return _length(len(data)) + data
-
-
-def _jsonb(value: bytes) -> bytes:
-    return _length(len(value) + 1) + _JSONB_VERSION + value
 
 
 def batch_of(row: bytes) -> int:
@@ -104,22 +111,6 @@ def is_conflicting(row: bytes, other: bytes) -> bool:
     """Whether two rows of the same identity tell different stories: another type or count."""
     end = _TYPE_AT + 4 + int.from_bytes(row[_TYPE_AT : _TYPE_AT + 4], "big")
     return row[_COUNT_AT:end] != other[_COUNT_AT:end]
-
-
-def without_repeats(rows: list[bytes]) -> tuple[list[bytes], list[tuple[bytes, bool]]]:
-    """Split off the rows whose identity stood before; the first one stays.
-
-    Returns the rows kept and, for each repeat, the row and whether it conflicts with the first.
-    """
-    if len({row[:KEY_BYTES] for row in rows}) == len(rows):
-        return rows, []
-    first: dict[bytes, bytes] = {}
-    repeats = []
-    for row in rows:
-        kept = first.setdefault(row[:KEY_BYTES], row)
-        if kept is not row:
-            repeats.append((row, is_conflicting(row, kept)))
-    return list(first.values()), repeats
 
 
 def months_of(rows: Sequence[bytes]) -> Iterator[tuple[date, Sequence[bytes]]]:

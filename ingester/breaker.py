@@ -6,8 +6,8 @@ Looks at the last N records of each partition; pure.
 from collections import deque
 from collections.abc import Sequence
 
-from ingester.decoder import Event, Rejected
 from ingester.errors import UnhealthyStream
+from ingester.outcomes import Outcomes
 
 
 class Breaker:
@@ -18,7 +18,7 @@ class Breaker:
         self._refused_share = refused_share
         self._recent: dict[int, deque[int]] = {}
 
-    def judge(self, partition: int, outcomes: Sequence[Event | Rejected]) -> None:
+    def judge(self, partition: int, outcomes: Outcomes) -> None:
         """Take in what became of some records; call it before they are written.
 
         Raises UnhealthyStream when the sample is complete and its refused share too high.
@@ -26,15 +26,17 @@ class Breaker:
         if not self._sample:
             return
         recent = self._recent.setdefault(partition, deque(maxlen=self._sample))
-        if Rejected not in set(map(type, outcomes)):
-            recent.extend(bytes(len(outcomes)))  # as many zeros
+        refused = bytearray(len(outcomes))
+        for at in outcomes.rejects:
+            refused[at] = 1
+        recent.extend(refused)
+        if not outcomes.rejects:
             return
-        recent.extend(type(outcome) is Rejected for outcome in outcomes)
         if len(recent) < self._sample:
             return
         count = sum(recent)
         if count >= self._refused_share * self._sample:
-            last = next(out for out in reversed(outcomes) if isinstance(out, Rejected))
+            last = outcomes.rejects[max(outcomes.rejects)]
             raise UnhealthyStream(
                 f"partition {partition}: {count} of the last {self._sample} records are refused, "
                 f"the latest as {last.reason} ({last.detail}); nothing of this batch was written. "

@@ -9,6 +9,9 @@ from importlib.metadata import version
 
 import typer
 
+from ingester.commands import offsets, rejected
+from ingester.commands.config import config
+from ingester.commands.doctor import doctor
 from ingester.commands.migrate import migrate
 from ingester.commands.refresh import refresh
 from ingester.commands.run import run
@@ -19,6 +22,7 @@ from ingester.commands.status import status
 from ingester.commands.terminal import report
 from ingester.commands.verify import verify
 from ingester.errors import IngesterError
+from ingester.logs import keep_off_results
 
 app = typer.Typer(
     name="ingester",
@@ -28,8 +32,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings come from flags, the environment or .env; see docs/operations.md.",
 )
-for command in (migrate, run, refresh, status, stats, verify, simulate, schema):
+COMMANDS = (migrate, run, refresh, status, stats, verify, simulate, schema, doctor, config)
+for command in COMMANDS:
     app.command()(command)
+for group in (offsets.app, rejected.app):
+    app.add_typer(group)
 
 
 def _print_version(wanted: bool) -> None:
@@ -49,6 +56,7 @@ def _options(
 
 def main() -> None:
     """Run a command; an error of ours is one line on standard error and its exit code."""
+    keep_off_results()
     try:
         app()
     except IngesterError as error:

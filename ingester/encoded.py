@@ -5,12 +5,20 @@ Pure. Knows batches and binary COPY; not where keys and ids come from.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from itertools import repeat
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from ingester import binary_copy
 from ingester.batch import Slice
-from ingester.decoder import Event, Rejected
+from ingester.outcomes import Events
+from ingester.recent import Hashes, Recent, hashes
+
+_NO_KEY: Final = -1
 
 
 @dataclass(slots=True)
@@ -28,81 +36,171 @@ class Tally:
         self.duplicates += count
 
 
+@dataclass(slots=True)
+class MonthRows:
+    """The rows of one month in the order of their primary key, ready for COPY.
+
+    `suspects` were met lately and may be in the table already; `rows` hardly. `repeats` repeat one
+    of them; each with whether it tells another story than the first.
+    """
+
+    rows: list[bytes] = field(default_factory=list)
+    suspects: list[bytes] = field(default_factory=list)
+    repeats: list[tuple[bytes, bool]] = field(default_factory=list)
+
+    def __add__(self, other: "MonthRows") -> "MonthRows":
+        """Both; the other one's rows are of other campaigns."""
+        return MonthRows(
+            sorted(self.rows + other.rows),
+            sorted(self.suspects + other.suspects),
+            self.repeats + other.repeats,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Slices as sorted rows, ready for COPY, and what was counted on the way.
+    """Slices as rows by month, and what was counted on the way.
 
-    `counts` has batch_id, rows and rows that repeat another one per slice; `repeats` by month the
-    repeating rows, and whether each conflicts with the first of its identity. `unknown` has, by
+    `counts` has batch_id, rows and rows that repeat another one per slice. `unknown` has, by
     batch_id, the events whose campaign had no key yet: no row of theirs is there. `generation`
-    tells whether keys and ids are still those of the server that is written to.
+    tells whether keys and ids are still those of the server that is written to. `hashes` are those
+    of all identities, to be remembered when they are written.
     """
 
     generation: int
-    counts: list[tuple[int, int, int]]
-    rows: list[bytes]
-    repeats: dict[date, list[tuple[bytes, bool]]]
-    unknown: dict[int, list[Event]]
+    counts: dict[int, tuple[int, int]]
+    months: dict[date, MonthRows]
+    unknown: dict[int, list[Events]]
+    hashes: Hashes
 
     def tallies(self) -> dict[int, Tally]:
         """Fresh tallies: all rows count as new until the table knows better."""
         return {
             batch_id: Tally(batch_id, inserted=rows - repeats, duplicates=repeats)
-            for batch_id, rows, repeats in self.counts
+            for batch_id, (rows, repeats) in self.counts.items()
         }
 
     def unknown_campaigns(self) -> set[str]:
         """The campaigns that need a key before the rest can be encoded."""
-        return {event[0] for events in self.unknown.values() for event in events}
+        return {
+            campaign_id
+            for parts in self.unknown.values()
+            for part in parts
+            for campaign_id in part.campaign_ids
+        }
 
-    def completed(self, keys: Mapping[str, int]) -> "Encoded":
+    def completed(self, keys: Mapping[str, int], recent: Recent) -> "Encoded":
         """With the rows of the unknown events; `keys` has all their campaigns.
 
         They cannot repeat what is encoded already, which is of other campaigns.
         """
-        rest = _encode(self.unknown, keys, self.generation)
-        more = {batch_id: (rows, repeats) for batch_id, rows, repeats in rest.counts}
-        counts = [
-            (
-                batch_id,
-                rows + more.get(batch_id, (0, 0))[0],
-                repeats + more.get(batch_id, (0, 0))[1],
-            )
-            for batch_id, rows, repeats in self.counts
-        ]
-        repeats = {
-            month: self.repeats.get(month, []) + rest.repeats.get(month, [])
-            for month in self.repeats.keys() | rest.repeats.keys()
-        }
-        return Encoded(self.generation, counts, sorted(self.rows + rest.rows), repeats, {})
+        rest = _encode(self.unknown, keys, recent, self.generation)
+        months = dict(self.months)
+        for month, more in rest.months.items():
+            months[month] = months[month] + more if month in months else more
+        counts = dict(self.counts)
+        for batch_id, (rows, repeats) in rest.counts.items():
+            counts[batch_id] = counts[batch_id][0] + rows, counts[batch_id][1] + repeats
+        all_hashes = np.concatenate((self.hashes, rest.hashes))
+        return Encoded(self.generation, counts, dict(sorted(months.items())), {}, all_hashes)
 
 
 def encode_slices(
-    slices: Sequence[Slice], keys: Mapping[str, int], batch_ids: Sequence[int], generation: int
+    slices: Sequence[Slice],
+    keys: Mapping[str, int],
+    recent: Recent,
+    batch_ids: Sequence[int],
+    generation: int,
 ) -> Encoded:
     """Encode the events of some slices, each slice under its batch id."""
-    outcomes = {batch_id: part.outcomes for part, batch_id in zip(slices, batch_ids, strict=True)}
-    return _encode(outcomes, keys, generation)
+    events = {
+        batch_id: part.outcomes.parts for part, batch_id in zip(slices, batch_ids, strict=True)
+    }
+    return _encode(events, keys, recent, generation)
 
 
 def _encode(
-    outcomes: Mapping[int, Sequence[Event | Rejected]], keys: Mapping[str, int], generation: int
+    events_of: Mapping[int, Sequence[Events]],
+    keys: Mapping[str, int],
+    recent: Recent,
+    generation: int,
 ) -> Encoded:
     encoded: list[bytes] = []
+    identities = [np.empty(0, np.uint64)]
+    arrivals = [np.empty((0, 3), np.int64)]
     rows_of: dict[int, int] = {}
-    unknown: dict[int, list[Event]] = {}
-    for batch_id, found in outcomes.items():
-        rest: list[Event] = []
+    unknown: dict[int, list[Events]] = {}
+    for number, (batch_id, parts) in enumerate(events_of.items()):
         before = len(encoded)
-        encoded += binary_copy.encode(found, keys, batch_id, rest)
+        for part in parts:
+            events, found, rest = _with_keys(part, keys)
+            encoded += binary_copy.encode(events, found, batch_id)
+            identities.append(hashes(events, found))
+            slices = np.full(len(events), number)
+            arrivals.append(np.stack((events.occurred_us, slices, events.at), axis=1))
+            if rest is not None:
+                unknown.setdefault(batch_id, []).append(rest)
         rows_of[batch_id] = len(encoded) - before
-        if rest:
-            unknown[batch_id] = rest
-    rows, repeating = binary_copy.without_repeats(encoded)
-    repeats: dict[date, list[tuple[bytes, bool]]] = {}
-    for row, conflicts in repeating:
-        repeats.setdefault(binary_copy.month_of(row), []).append((row, conflicts))
-    repeats_of = Counter(binary_copy.batch_of(row) for row, _ in repeating)
-    rows.sort()
-    counts = [(batch_id, count, repeats_of[batch_id]) for batch_id, count in rows_of.items()]
-    return Encoded(generation, counts, rows, repeats, unknown)
+    repeating = _repeating(encoded, np.concatenate(arrivals))
+    repeats_of = Counter(binary_copy.batch_of(encoded[number]) for number in repeating)
+    counts = {batch_id: (rows, repeats_of[batch_id]) for batch_id, rows in rows_of.items()}
+    met = np.concatenate(identities)
+    months = _by_month(encoded, recent.has(met), repeating)
+    return Encoded(generation, counts, months, unknown, met)
+
+
+def _by_month(
+    rows: list[bytes], suspicious: npt.NDArray[np.bool_], repeating: Mapping[int, int]
+) -> dict[date, MonthRows]:
+    months: dict[date, MonthRows] = {}
+
+    def of(month: date) -> MonthRows:
+        return months.setdefault(month, MonthRows())
+
+    new = rows
+    if repeating or suspicious.any():
+        for number, first in repeating.items():
+            row = rows[number]
+            conflicts = binary_copy.is_conflicting(row, rows[first])
+            of(binary_copy.month_of(row)).repeats.append((row, conflicts))
+        kept = np.ones(len(rows), np.bool_)
+        kept[list(repeating)] = False
+        suspects = sorted(rows[number] for number in np.flatnonzero(kept & suspicious).tolist())
+        for month, found in binary_copy.months_of(suspects):
+            of(month).suspects = list(found)
+        new = [rows[number] for number in np.flatnonzero(kept & ~suspicious).tolist()]
+    for month, found in binary_copy.months_of(sorted(new)):
+        of(month).rows = list(found)
+    return dict(sorted(months.items()))
+
+
+def _repeating(rows: Sequence[bytes], arrivals: npt.NDArray[np.int64]) -> dict[int, int]:
+    """The rows that repeat one that arrived before, and which; `arrivals`: time, slice, place.
+
+    Only rows of the same microsecond can: nearly all are let through by their time alone.
+    """
+    times = arrivals[:, 0]
+    order = np.argsort(times, kind="stable")
+    ties = np.flatnonzero(times[order[1:]] == times[order[:-1]])
+    tied = np.zeros(len(rows), np.bool_)
+    tied[order[ties]] = tied[order[ties + 1]] = True
+    numbers = np.flatnonzero(tied)
+    numbers = numbers[np.lexsort((arrivals[numbers, 2], arrivals[numbers, 1]))]
+    first: dict[bytes, int] = {}
+    repeating = {}
+    for number in numbers.tolist():
+        before = first.setdefault(rows[number][: binary_copy.KEY_BYTES], number)
+        if before != number:
+            repeating[number] = before
+    return repeating
+
+
+def _with_keys(
+    events: Events, keys: Mapping[str, int]
+) -> tuple[Events, npt.NDArray[np.int32], Events | None]:
+    """The events whose campaigns have keys, with these keys, and the others where there are any."""
+    found = np.fromiter(map(keys.get, events.campaign_ids, repeat(_NO_KEY)), np.int32, len(events))
+    known = found != _NO_KEY
+    if known.all():
+        return events, found, None
+    return events.chosen(known), found[known], events.chosen(~known)

@@ -4,11 +4,13 @@
     ├── UsageError                    exit 2    the call itself is wrong
     ├── DifferencesFound              exit 3    verification found differences
     ├── TemporaryError                exit 75   the world outside failed; try the same again
-    │   └── CommitUnknown                       no reply to COMMIT: look before trying again
+    │   ├── CommitUnknown                       no reply to COMMIT: look before trying again
+    │   └── ServerFull                          the database answers and has no connection left
     ├── NotPermitted                  exit 77   a login or privilege is missing
     └── NeedsAPerson                  exit 78   settings, topic identity or offsets: decide
         ├── SettingsError
-        └── UnhealthyStream                     nearly every record is refused
+        ├── UnhealthyStream                     nearly every record is refused
+        └── OffsetGap                           the stored offset and the topic have parted ways
 
 Drivers' exceptions become these once, at the edge (`ingester.kafka`, `ingester.store`), by code and
 never by message text. Retry and pipeline know only this file. Exit codes follow sysexits(3).
@@ -45,6 +47,10 @@ class CommitUnknown(TemporaryError):
     """COMMIT was sent and its reply never came: it may or may not have happened."""
 
 
+class ServerFull(TemporaryError):
+    """The database answers, but has no connection to give; others will leave."""
+
+
 class NotPermitted(IngesterError):
     """A login was refused or a privilege is missing."""
 
@@ -63,3 +69,7 @@ class SettingsError(NeedsAPerson):
 
 class UnhealthyStream(NeedsAPerson):
     """Nearly every record of a partition is refused: probably the wrong topic or schema."""
+
+
+class OffsetGap(NeedsAPerson):
+    """The stored offset does not fit the topic any more; the message names the way on."""

@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, Protocol, Self, TypeVar, cast
 import structlog
 from confluent_kafka import (
     Consumer,
+    IsolationLevel,
     KafkaError,
     KafkaException,
     Message,
@@ -29,10 +30,10 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec, TopicDescription
 
+from ingester import divergence
 from ingester.batch import Record
-from ingester.decoder import Headers
 from ingester.errors import (
     IngesterError,
     NeedsAPerson,
@@ -40,7 +41,9 @@ from ingester.errors import (
     SettingsError,
     TemporaryError,
 )
+from ingester.outcomes import Headers
 from ingester.settings import Settings
+from ingester.stage import stage
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +63,13 @@ _NEEDS_A_PERSON: Final = {
     *_UNKNOWN_TOPIC,
     KafkaError.OFFSET_OUT_OF_RANGE,
     KafkaError._AUTO_OFFSET_RESET,
+    KafkaError._LOG_TRUNCATION,
     KafkaError.TOPIC_EXCEPTION,
+}
+_OFFSET_LOST: Final = {
+    KafkaError.OFFSET_OUT_OF_RANGE,
+    KafkaError._AUTO_OFFSET_RESET,
+    KafkaError._LOG_TRUNCATION,
 }
 
 
@@ -175,12 +184,16 @@ class TopicIdentity:
     partitions: int
 
 
+_DESCRIBE_SECONDS: Final = 5.0
+"""Asked before every write: a broker that does not answer in this time is asked again."""
+
+
 class Admin:
     """Looks up and creates topics; every call is bounded in time."""
 
     def __init__(self, settings: Settings) -> None:
         self._errors = _Errors()
-        conf = _client_conf(settings) | {"error_cb": self._errors}
+        conf = {**_client_conf(settings), **settings.kafka_conf, "error_cb": self._errors}
         self._client = _made(AdminClient, conf)
         self._timeout_seconds = 15.0
         self._cluster_id: str | None = None
@@ -194,12 +207,7 @@ class Admin:
         give_up_at = time.monotonic() + patience_seconds
         while True:
             try:
-                description = self._result(
-                    self._client.describe_topics(
-                        TopicCollection([topic]), request_timeout=self._timeout_seconds
-                    )[topic],
-                    f"topic {topic}",
-                )
+                description = self._described(topic)
                 break
             except NeedsAPerson:
                 if time.monotonic() >= give_up_at:
@@ -216,6 +224,31 @@ class Admin:
             partitions=len(description.partitions),
         )
 
+    def ranges(self, topic: str, partitions: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """First kept offset, and the offset after the last committed record, of each partition.
+
+        Unlike `Source.watermarks` it asks for all at once, and from any thread.
+        """
+        places = [TopicPartition(topic, partition) for partition in partitions]
+        if not places:
+            return {}
+        lows, highs = (
+            self._client.list_offsets(
+                dict.fromkeys(places, spec),
+                isolation_level=IsolationLevel.READ_COMMITTED,
+                request_timeout=self._timeout_seconds,
+            )
+            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        )
+        what = f"ends of topic {topic}"
+        return {
+            place.partition: (
+                self._result(lows[place], what).offset,
+                self._result(highs[place], what).offset,
+            )
+            for place in places
+        }
+
     def create_topic(self, topic: str, partitions: int) -> bool:
         """Create the topic with the cluster's default replication; False where it exists."""
         future = self._client.create_topics(
@@ -229,12 +262,33 @@ class Admin:
             raise translated(error.args[0], f"creating topic {topic}") from None
         return True
 
+    def _described(self, topic: str) -> TopicDescription:
+        """Ask for the topic; where the cluster does not answer, look for its controller anew.
+
+        librdkafka waits for the controller that it knows, though that broker may be dead and
+        another one elected; only fresh metadata tells it (seen with a killed broker of three: no
+        answer until it came back, 10 ms after a refresh). The failure stands; the next call works.
+        """
+        asked = TopicCollection([topic])
+        try:
+            futures = self._client.describe_topics(asked, request_timeout=_DESCRIBE_SECONDS)
+            description: TopicDescription = self._result(futures[topic], f"topic {topic}")
+        except TemporaryError:
+            with contextlib.suppress(KafkaException):
+                self._client.list_topics(topic, timeout=_DESCRIBE_SECONDS)
+            raise
+        return description
+
     def _result(self, future: "Future[Result]", what: str) -> Result:
+        # A refused login is told by the error callback, which runs inside poll; the request itself
+        # would only time out.
+        while not future.done():
+            self._client.poll(0.05)
+            if self._errors.refused:
+                raise self._errors.refused
         try:
             return future.result()
         except KafkaException as error:
-            if self._errors.refused:
-                raise self._errors.refused from None
             raise translated(error.args[0], what) from None
 
 
@@ -269,6 +323,7 @@ class Polled:
     ends: dict[int, int] = field(default_factory=dict)
 
 
+NO_EPOCHS: Final[Mapping[int, int]] = {}
 Rebalance = tuple[Literal["assigned", "revoked", "lost"], list[int]]
 
 
@@ -282,6 +337,7 @@ class Source:
     def __init__(self, settings: Settings, client_name: str) -> None:
         self.topic = settings.kafka_topic
         self._expected: dict[int, int] = {}
+        self._epochs: dict[int, int | None] = {}
         self._assigned: set[int] = set()
         self._rebalances: list[Rebalance] = []
         self._errors = _Errors()
@@ -361,7 +417,23 @@ class Source:
         if isinstance(ours, TemporaryError) or error.code() in _UNKNOWN_TOPIC:
             log.warning("kafka_poll_failed", code=error.name(), partition=partition)
             return
+        if error.code() in _OFFSET_LOST:
+            self._explain(partition)
+            return
         raise ours
+
+    def _explain(self, partition: int) -> None:
+        """Raise what an offset out of range means; one that is not ours any more means nothing."""
+        expected = self._expected.get(partition)
+        if expected is None:
+            return
+        low, high = self.watermarks(partition)
+        gap = divergence.outside(self.topic, partition, expected, low, high)
+        if gap is None and low == expected and self._epochs.get(partition) is not None:
+            self.start({partition: expected})  # only the record before it is gone
+            return
+        # Inside the log and yet refused: what lies before the offset is not what was read.
+        raise gap or divergence.truncated(self.topic, partition, expected)
 
     def _new(self, partition: int, run: Sequence[Record]) -> list[Record]:
         """Those records of a run that were not seen before, in their order."""
@@ -370,6 +442,7 @@ class Source:
             return []
         last = run[-1].offset()
         if run[0].offset() < expected or last - run[0].offset() < len(run) - 1:
+            self._compare_epoch(partition, run[0], expected)
             kept = []
             for record in run:
                 if record.offset() >= expected:
@@ -380,13 +453,25 @@ class Source:
             self._expected[partition] = run[-1].offset() + 1
         return list(run)
 
+    def _compare_epoch(self, partition: int, record: Record, expected: int) -> None:
+        epoch = self._epochs.get(partition)
+        if record.offset() == expected - 1 and epoch is not None:
+            self._epochs[partition] = None
+            if record.leader_epoch() != epoch:
+                raise divergence.truncated(self.topic, partition, expected)
+
     def rebalances(self) -> list[Rebalance]:
         """What the group decided since the last call, in order. Revoked partitions have stopped."""
         happened, self._rebalances = self._rebalances, []
         return happened
 
-    def start(self, offsets: Mapping[int, int]) -> None:
-        """Read these partitions from these offsets on, whether or not they were read before."""
+    def start(self, offsets: Mapping[int, int], epochs: Mapping[int, int] = NO_EPOCHS) -> None:
+        """Read these partitions from these offsets on, whether or not they were read before.
+
+        `epochs`: the leader epoch of the record before an offset, where it is known. Then that
+        record is fetched too and its epoch compared: a log that was truncated since and filled
+        again past the offset is noticed. (librdkafka validates no offset that it is given.)
+        """
         with _translating("starting partitions"):
             again = [partition for partition in offsets if partition in self._expected]
             for partition in again:
@@ -394,9 +479,13 @@ class Source:
             if again:
                 self._consumer.incremental_unassign(self._named(again))
             self._consumer.incremental_assign(
-                [TopicPartition(self.topic, number, offset) for number, offset in offsets.items()]
+                [
+                    TopicPartition(self.topic, number, offset - (number in epochs))
+                    for number, offset in offsets.items()
+                ]
             )
         self._expected.update(offsets)
+        self._epochs.update({number: epochs.get(number) for number in offsets})
 
     def pause(self) -> None:
         """Stop fetching; polling must go on, so that the group keeps this member."""
@@ -446,6 +535,7 @@ class Source:
     # Acknowledging without partitions keeps librdkafka from assigning them on its own.
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        stage("assign")
         consumer.incremental_assign([])
         numbers = [each.partition for each in partitions]
         self._assigned.update(numbers)
@@ -460,6 +550,7 @@ class Source:
     def _stop(
         self, consumer: Consumer, kind: Literal["revoked", "lost"], partitions: list[int]
     ) -> None:
+        stage("revoke", kind=kind)
         self._assigned.difference_update(partitions)
         started = [partition for partition in partitions if partition in self._expected]
         for partition in started:
@@ -500,6 +591,16 @@ class Reader:
             )
         return low, high
 
+    def is_truncated(self, partition: int, offset: int, leader_epoch: int | None) -> bool:
+        """Whether the log was cut below an offset that has this epoch before it, and regrown."""
+        if leader_epoch is None:
+            return False
+        if offset - 1 < self.watermarks(partition)[0]:
+            return False
+        for found in self.read(partition, offset - 1, offset):
+            return found[0].offset() == offset - 1 and found[0].leader_epoch() != leader_epoch
+        return False
+
     def read(self, partition: int, first: int, end: int) -> Iterator[list[Record]]:
         """Yield the committed records with first <= offset < end, in order, some at a time."""
         if first >= end:
@@ -534,8 +635,8 @@ class Reader:
 class Publisher:
     """An idempotent producer that waits for all replicas and counts what was delivered."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._topic = settings.kafka_topic
+    def __init__(self, settings: Settings, topic: str | None = None) -> None:
+        self._topic = topic or settings.kafka_topic
         self._errors = _Errors()
         self._failed: IngesterError | None = None
         self.delivered = 0
@@ -563,7 +664,7 @@ class Publisher:
         self,
         key: bytes | None,
         value: bytes | None,
-        headers: Sequence[tuple[str, bytes]] = (),
+        headers: Headers = (),
         partition: int | None = None,
     ) -> None:
         """Hand one record to the client; waits while its queue is full."""

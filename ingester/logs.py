@@ -37,3 +37,8 @@ def set_up_logs(settings: Settings, **context: object) -> None:
     )
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**context)
+
+
+def keep_off_results() -> None:
+    """Send logs to standard error before any setting is known; structlog's own way is to stdout."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))

@@ -31,8 +31,10 @@ def months_from(day: date, count: int) -> list[date]:
     return [date(month // 12, month % 12 + 1, 1) for month in range(first, first + count + 1)]
 
 
-def maintain(store: Store, settings: Settings, now: datetime) -> None:
-    """Run every step once."""
+def maintain(
+    store: Store, settings: Settings, now: datetime, forward: Callable[[], int] | None = None
+) -> None:
+    """Run every step once; `forward` sends rejects to the dead-letter topic, where there is one."""
 
     def create_ahead() -> None:
         for month in months_from(now.date(), settings.ingester_partition_months_ahead):
@@ -47,9 +49,17 @@ def maintain(store: Store, settings: Settings, now: datetime) -> None:
         if saved:
             log.info("ledger_merged", rows_saved=saved)
 
-    steps: tuple[Callable[[], None], ...] = (create_ahead, drop_old, merge, store.trim_refreshes)
-    for step in steps:
-        try:
-            step()
-        except IngesterError as error:
-            log.warning("maintenance_failed", step=step.__name__, detail=str(error))
+    def forward_rejects() -> None:
+        forwarded = forward() if forward is not None else 0
+        if forwarded:
+            log.info("rejects_forwarded", rejects=forwarded)
+
+    for step in (create_ahead, drop_old, merge, store.trim_refreshes, forward_rejects):
+        _run(step)
+
+
+def _run(step: Callable[[], None]) -> None:
+    try:
+        step()
+    except IngesterError as error:
+        log.warning("maintenance_failed", step=step.__name__, detail=str(error))

@@ -6,7 +6,7 @@ offsets live in the store. Here is no Kafka and no PostgreSQL: a source, a store
 passed in, so that a whole history can be simulated.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,13 +15,18 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from ingester import divergence
 from ingester.batch import Batch, Limits, Record, Slice, Topic, Written
 from ingester.breaker import Breaker
-from ingester.decoder import Headers, Window, decode
+from ingester.decoder import decode
 from ingester.encoded import Encoded
-from ingester.errors import NeedsAPerson, TemporaryError
+from ingester.errors import TemporaryError
+from ingester.observing import metric
+from ingester.observing.metric import Meter, Unmetered
+from ingester.outcomes import Headers, Window
 from ingester.retry import Retry
 from ingester.settings import Settings
+from ingester.stage import stage
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +42,7 @@ class Source(Protocol):
 
     def poll(self, records_max: int, timeout_seconds: float) -> "Polled": ...
     def rebalances(self) -> "Sequence[tuple[str, list[int]]]": ...
-    def start(self, offsets: Mapping[int, int]) -> None: ...
+    def start(self, offsets: Mapping[int, int], epochs: Mapping[int, int]) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
     def hint(self, offsets: Mapping[int, int]) -> None: ...
@@ -57,6 +62,7 @@ class Store(Protocol):
     """What the pipeline needs of a database; see `ingester.store.events.EventStore`."""
 
     def positions(self, topic: Topic, beginnings: Mapping[int, int]) -> dict[int, int]: ...
+    def epochs(self, topic: str) -> dict[int, int]: ...
     def offsets(self, topic: str) -> dict[int, int]: ...
     def floor(self) -> datetime: ...
     def encode_ahead(self, slices: Sequence[Slice]) -> Encoded | None: ...
@@ -102,9 +108,12 @@ class Pipeline:
     retry: Retry
     jobs: ThreadPoolExecutor
     targets: Mapping[int, int] | None = None
+    meter: Meter = field(default_factory=Unmetered)
     totals: Totals = field(default_factory=Totals)
 
     _positions: dict[int, int] = field(default_factory=dict)
+    _stored: dict[int, int] = field(default_factory=dict)
+    _to_restart: set[int] = field(default_factory=set)
     _assigned: set[int] = field(default_factory=set)
     _starting: "Future[dict[int, int]] | None" = None
     _writing: "Future[Written] | None" = None
@@ -112,6 +121,7 @@ class Pipeline:
     _check_at: float = 0.0
     _start_at: float = 0.0
     _floor: datetime | None = None
+    _epochs: Mapping[int, int] = field(default_factory=dict)
     _encoded: Encoded | None = None
     _paused: bool = False
     _stopping: bool = False
@@ -133,13 +143,23 @@ class Pipeline:
     def run(self) -> None:
         """Consume until stopped or caught up. Raises what a person must look at."""
         while not self._stopping and not self._caught_up():
+            self.meter.set(metric.LOOP, self.clock.now().timestamp())
             polled = self.source.poll(self._room(), self._patience())
             self._follow_group()
             self._take(polled)
+            self._restart_stalled()
             self._start_partitions()
             self._settle_write()
             if self._is_due():
                 self._hand_over()
+
+    def stored(self) -> Mapping[int, int]:
+        """The stored offset of each partition that is read here; callable from any thread."""
+        return dict(self._stored)
+
+    def restart(self, partitions: Iterable[int]) -> None:
+        """Read these anew from their stored offsets, soon; callable from any thread."""
+        self._to_restart = set(partitions)
 
     def finish(self, timeout_seconds: float, *, write_open_batch: bool) -> bool:
         """Wait for the write under way, then write the open batch; False where time ran out.
@@ -207,6 +227,9 @@ class Pipeline:
     def _follow_group(self) -> None:
         for kind, partitions in self.source.rebalances():
             log.info("rebalance", kind=kind, partitions=sorted(partitions))
+            self.meter.add(metric.REBALANCES, 1, kind)
+            if kind != "revoked":  # a member that gave partitions back is still one
+                self.meter.set(metric.JOINED, kind == "assigned")
             if kind == "assigned":
                 self._assigned.update(partitions)
             else:
@@ -219,6 +242,16 @@ class Pipeline:
         self._breaker.forget(partitions)
         for partition in partitions:
             self._positions.pop(partition, None)
+            self._stored.pop(partition, None)
+
+    def _restart_stalled(self) -> None:
+        """Forget partitions that stand still without an error; they start from the store again.
+
+        Not during a write: a database that is away is what they wait for then.
+        """
+        if self._to_restart and self._writing is None:
+            stalled, self._to_restart = self._to_restart, set()
+            self._forget([partition for partition in stalled if partition in self._positions])
 
     def _start_partitions(self) -> None:
         """Give newly assigned partitions their offset, as soon as the store has told it."""
@@ -227,7 +260,7 @@ class Pipeline:
                 stored, self._starting = self._starting.result(), None
                 # One that a refused write has started meanwhile must not be started twice.
                 unstarted = self._assigned - self._positions.keys()
-                self._start({p: stored[p] for p in stored if p in unstarted})
+                self._start({p: stored[p] for p in stored if p in unstarted}, self._epochs)
             return
         waiting = sorted(self._assigned - self._positions.keys())
         if not waiting or self.clock.monotonic() < self._start_at:
@@ -248,33 +281,33 @@ class Pipeline:
         beginnings = {partition: low for partition, (low, _) in watermarks.items()}
         self._floor = self.store.floor()
         stored = self.store.positions(topic, beginnings)
+        # Read after the positions: an epoch older than its offset would look like a truncation.
+        epochs = self.store.epochs(topic.name)
+        self._epochs = {
+            partition: epoch
+            for partition, epoch in epochs.items()
+            if stored.get(partition, 0) > beginnings.get(partition, 0)
+        }
         for partition, offset in stored.items():
             low, high = watermarks[partition]
             if offset > high:
                 # This job may have waited long behind a write, while another member went on.
                 low, high = self.source.watermarks(partition)
-            where = f"{topic.name}[{partition}]: the stored offset is {offset}, but the topic "
-            if offset < low:
-                raise NeedsAPerson(
-                    f"{where}begins at {low}: {low - offset} offsets were deleted before they "
-                    "were read. Nothing was skipped; a person has to decide"
-                )
-            if offset > high:
-                raise NeedsAPerson(
-                    f"{where}ends at {high}: it was truncated, or made again. "
-                    "Nothing was read; a person has to decide"
-                )
+            gap = divergence.outside(topic.name, partition, offset, low, high)
+            if gap is not None:
+                raise gap
         return stored
 
-    def _start(self, offsets: Mapping[int, int]) -> None:
+    def _start(self, offsets: Mapping[int, int], epochs: Mapping[int, int]) -> None:
         if offsets:
             try:
-                self.source.start(offsets)
+                self.source.start(offsets, epochs)
             except TemporaryError as error:
                 # The group is deciding again: without a position they are asked for once more.
                 log.warning("start_delayed", detail=str(error))
                 return
             self._positions.update(offsets)
+            self._stored.update(offsets)
             log.info("partitions_started", offsets=dict(sorted(offsets.items())))
 
     # -- writing
@@ -321,10 +354,7 @@ class Pipeline:
         """
         found = self.identify()
         if found.topic_id != topic.topic_id:
-            raise NeedsAPerson(
-                f"{topic.name} was made again while it was read: its id was {topic.topic_id} and "
-                f"is {found.topic_id}. Nothing of the new topic was written; a person has to decide"
-            )
+            raise divergence.made_again(topic, found)
         return self.store.write(topic, slices, encoded)
 
     def _encode_ahead(self) -> None:
@@ -346,13 +376,32 @@ class Pipeline:
         self.totals.duplicates += written.duplicates
         self.totals.rejected += written.rejected
         log.debug("batch_written", records=written.records, positions=written.positions)
+        self._measure(written)
+        stage("hint")
         self.source.hint({p: o for p, o in written.positions.items() if p in self._assigned})
         if written.refused:
             # Somebody else moved on: what was read since is worthless, the store knows better.
             self.totals.refused += len(written.refused)
             log.warning("positions_refused", stored=dict(written.refused))
             self._forget(list(written.refused))
-            self._start({p: o for p, o in written.refused.items() if p in self._assigned})
+            self._start({p: o for p, o in written.refused.items() if p in self._assigned}, {})
+
+    def _measure(self, written: Written) -> None:
+        """Once per batch: what became of it."""
+        for partition, offset in written.positions.items():
+            if partition in self._stored:
+                self._stored[partition] = offset
+        meter = self.meter
+        meter.add(metric.REFUSED, len(written.refused))
+        if not written.positions:
+            return
+        meter.add(metric.BATCHES)
+        meter.add(metric.RECORDS, written.records)
+        meter.add(metric.EVENTS, written.inserted)
+        meter.add(metric.DUPLICATES, written.duplicates)
+        for reason, count in written.reasons.items():
+            meter.add(metric.REJECTED, count, reason)
+        meter.set(metric.LAST_COMMIT, self.clock.now().timestamp())
 
     def _submit(self, job: Callable[[], Job]) -> "Future[Job]":
         """Run a job on the writer's thread, again and again while the world is failing."""
@@ -380,6 +429,17 @@ class Pipeline:
             return all(stored.get(p, 0) >= target for p, target in self.targets.items())
         if self._checking is None and self.clock.monotonic() >= self._check_at:
             self._check_at = self.clock.monotonic() + 0.25
-            topic = self.settings.kafka_topic
-            self._checking = self._submit(lambda: self.store.offsets(topic))
+            self._checking = self._submit(lambda: self._reached(self.settings.kafka_topic))
         return False
+
+    def _reached(self, topic: str) -> dict[int, int]:
+        """The stored offsets; one beyond its target must lie inside the log to count as reached."""
+        stored = self.store.offsets(topic)
+        for partition, target in (self.targets or {}).items():
+            offset = stored.get(partition, 0)
+            if offset > target:
+                low, high = self.source.watermarks(partition)
+                gap = divergence.outside(topic, partition, offset, low, high)
+                if gap is not None:
+                    raise gap
+        return stored

@@ -6,7 +6,7 @@ events, exactly once. Here is only the loop: when, how much at a time, and what 
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +14,8 @@ import structlog
 
 from ingester import maintenance
 from ingester.errors import IngesterError, NeedsAPerson, NotPermitted, TemporaryError
+from ingester.observing import metric
+from ingester.observing.metric import Meter, Unmetered
 from ingester.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -32,13 +34,18 @@ class Store(maintenance.Store, Protocol):
 
 @dataclass(slots=True)
 class Refresher:
-    """The refresher's loop. `stopping` ends it; `monotonic` and `now` are its clocks."""
+    """The refresher's loop. `stopping` ends it; `monotonic` and `now` are its clocks.
+
+    `forward` is a step of the upkeep, see `ingester.dead_letters`.
+    """
 
     settings: Settings
     store: Store
     stopping: threading.Event
     monotonic: Callable[[], float]
     now: Callable[[], datetime]
+    forward: Callable[[], int] | None = None
+    meter: Meter = field(default_factory=Unmetered)
 
     def fold_all(self) -> tuple[int, int]:
         """Fold slice after slice until nothing is left; returns batches and events folded.
@@ -51,6 +58,7 @@ class Refresher:
             while not self.stopping.is_set():
                 folded = self.store.fold(self.settings.ingester_refresh_batches_max)
                 batches += folded[0]
+                self.meter.add(metric.FOLDED, folded[0])
                 events += folded[1]
                 if folded[0] < self.settings.ingester_refresh_batches_max:
                     break
@@ -72,12 +80,14 @@ class Refresher:
         maintain_at = self.monotonic()
         while not self.stopping.is_set():
             began = self.monotonic()
+            self.meter.set(metric.LOOP, self.now().timestamp())
             try:
                 batches, events = self.fold_all()
             except IngesterError as error:
                 if not succeeded and isinstance(error, NotPermitted | NeedsAPerson):
                     raise  # it never worked: say so instead of trying for ever
                 failures += 1
+                self.meter.add(metric.REFRESH_FAILURES)
                 log.warning("refresh_failed", failures=failures, detail=str(error))
                 pause = min(interval_seconds * 2**failures, FAILURE_SECONDS_MAX)
             else:
@@ -87,7 +97,7 @@ class Refresher:
                 if batches:
                     log.debug("refreshed", batches=batches, events=events)
             if self.monotonic() >= maintain_at and not self.stopping.is_set():
-                maintenance.maintain(self.store, self.settings, self.now())
+                maintenance.maintain(self.store, self.settings, self.now(), self.forward)
                 maintain_at = self.monotonic() + self.settings.ingester_maintenance_interval_seconds
             self.stopping.wait(pause)
 

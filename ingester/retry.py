@@ -18,6 +18,8 @@ from tenacity import (
 )
 
 from ingester.errors import TemporaryError
+from ingester.observing import metric
+from ingester.observing.metric import Meter, Unmetered
 
 log = structlog.get_logger(__name__)
 
@@ -27,33 +29,51 @@ Result = TypeVar("Result")
 class Retry:
     """Calls a job until it succeeds, fails for good, or `stopping` is set.
 
-    Only TemporaryError is tried again. Waits 0 to `first_seconds` doubled each time, at most
-    `seconds_max`; a stop ends the wait at once and lets the last error out.
+    Only TemporaryError is tried again, or that part of it which `only` names. Waits 0 to
+    `first_seconds` doubled each time, at most `seconds_max`; a stop ends the wait at once and lets
+    the last error out. `meter` learns how long it has been going on. Used by one thread.
     """
 
     def __init__(
-        self, stopping: threading.Event, first_seconds: float = 0.1, seconds_max: float = 10.0
+        self,
+        stopping: threading.Event,
+        first_seconds: float = 0.1,
+        seconds_max: float = 10.0,
+        only: type[TemporaryError] = TemporaryError,
+        meter: Meter | None = None,
     ) -> None:
         self._stopping = stopping
+        self._only = only
         self._first_seconds = first_seconds
         self._seconds_max = seconds_max
+        self._meter = meter or Unmetered()
+        self._lasted = 0.0
 
     def __call__(self, job: Callable[[], Result]) -> Result:
         """Run the job; raises its last error."""
+        self._lasted = 0.0
         retrying = Retrying(
-            retry=retry_if_exception_type(TemporaryError),
+            retry=retry_if_exception_type(self._only),
             wait=wait_random_exponential(multiplier=self._first_seconds, max=self._seconds_max),
             stop=stop_when_event_set(self._stopping),
             sleep=self._sleep,
-            before_sleep=_log,
+            before_sleep=self._note,
             reraise=True,
         )
-        return retrying(job)
+        try:
+            return retrying(job)
+        finally:
+            if self._lasted:
+                self._meter.set(metric.OUTAGE, 0)
 
     def _sleep(self, seconds: float) -> None:
         self._stopping.wait(seconds)
 
-
-def _log(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    log.warning("retrying", attempt=state.attempt_number, detail=str(error))
+    def _note(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("retrying", attempt=state.attempt_number, detail=str(error))
+        lasted = (state.seconds_since_start or 0.0) + state.upcoming_sleep
+        self._meter.add(metric.RETRIES)
+        self._meter.add(metric.OUTAGE_TOTAL, max(lasted - self._lasted, 0.0))
+        self._meter.set(metric.OUTAGE, lasted)
+        self._lasted = lasted

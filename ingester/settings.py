@@ -6,6 +6,7 @@ Units stand in the names.
 """
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Mapping
 from datetime import timedelta
@@ -34,6 +35,7 @@ _REFUSED_KAFKA_CONF: Final = {
     "acks": "publishers wait for all replicas",
     "bootstrap.servers": "set KAFKA_BOOTSTRAP_SERVERS",
     "group.id": "set KAFKA_GROUP_ID",
+    "security.protocol": "set KAFKA_SECURITY_PROTOCOL",
     # Properties whose other name stands above.
     "auto.commit.enable": "offsets live in PostgreSQL",
     "metadata.broker.list": "set KAFKA_BOOTSTRAP_SERVERS",
@@ -122,8 +124,26 @@ class Settings(BaseSettings):
     ingester_ledger_days_whole: Annotated[int, Field(ge=0)] = Field(
         default=7, description="Folded ledger rows older than this are merged into ranges."
     )
+    ingester_dead_letter_topic: str | None = Field(
+        default=None, description="The refresher forwards rejects to this topic; unset: nowhere."
+    )
     ingester_prepared_statements: bool = Field(
         default=True, description="Switch off behind a pooler that does not know them."
+    )
+    ingester_metrics_port: Annotated[int, Field(ge=0, le=65_535)] | None = Field(
+        default=None,
+        description="Serves /metrics, /livez and /readyz; unset: nothing; 0: any, see the log.",
+    )
+    ingester_metrics_host: str = Field(
+        default="127.0.0.1", description="Where it listens; 0.0.0.0 inside a container."
+    )
+    ingester_stall_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=120.0,
+        description="Lag without progress for so long: the partition is read anew from the store.",
+    )
+    ingester_allow_plaintext: bool = Field(
+        default=False,
+        description="Let Kafka and PostgreSQL be reached without TLS on other machines.",
     )
     ingester_log_level: Literal["debug", "info", "warning", "error"] = "info"
     ingester_log_format: Literal["auto", "console", "json"] = Field(
@@ -143,6 +163,25 @@ class Settings(BaseSettings):
     def _sasl_is_complete(self) -> Self:
         if self.kafka_security_protocol.startswith("SASL") and not self.kafka_sasl_mechanism:
             raise ValueError("KAFKA_SASL_MECHANISM is needed with a SASL security protocol")
+        return self
+
+    @model_validator(mode="after")
+    def _kafka_is_encrypted(self) -> Self:
+        plain = not self.kafka_security_protocol.endswith("SSL")
+        if plain and not self.ingester_allow_plaintext:
+            for server in self.kafka_bootstrap_servers.split(","):
+                if not is_loopback(_host_of(server.strip())):
+                    raise ValueError(
+                        f"KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} would send "
+                        f"everything in plain text to {server.strip()}; use SSL or SASL_SSL, or "
+                        "set INGESTER_ALLOW_PLAINTEXT=true where the network is trusted"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _dead_letters_go_elsewhere(self) -> Self:
+        if self.ingester_dead_letter_topic == self.kafka_topic:
+            raise ValueError("INGESTER_DEAD_LETTER_TOPIC must not be KAFKA_TOPIC: it never ends")
         return self
 
     @property
@@ -165,6 +204,20 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - its shape is given
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very name: nothing is looked up."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+
+
+def _host_of(server: str) -> str:
+    """The host of `host:port`, `[::1]:port` or `PROTOCOL://host:port`."""
+    address = server.rpartition("://")[2]
+    return address[1:].partition("]")[0] if address[:1] == "[" else address.partition(":")[0]
 
 
 class _SecretFiles(PydanticBaseSettingsSource):

@@ -5,10 +5,11 @@ ends because a person must decide ends them all, with its exit code. The process
 neither threads nor sockets of librdkafka and libpq survive a fork.
 """
 
+import contextlib
 import multiprocessing
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
@@ -17,6 +18,9 @@ from typing import Final
 import structlog
 
 from ingester.errors import NeedsAPerson, NotPermitted, UsageError
+from ingester.observing.health import Health
+from ingester.observing.meter import SharedFigures
+from ingester.observing.page import Page
 from ingester.settings import Settings
 from ingester.worker import work_as_child
 
@@ -57,6 +61,7 @@ class Supervisor:
         self._seats = [_Seat(f"{number}") for number in range(1, workers + 1)]
         self._context = multiprocessing.get_context("spawn")
         self._stopping = False
+        self._figures: SharedFigures | None = None
         # Once a worker was let in, a refused login is a shortage of connections or a password
         # being changed, and no reason to end its healthy siblings.
         self._has_run_well = False
@@ -65,6 +70,24 @@ class Supervisor:
         """Supervise until a signal, until all workers are done, or until a person must decide."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
+        with self._page():
+            return self._supervise()
+
+    @contextlib.contextmanager
+    def _page(self) -> Iterator[None]:
+        """One port for all workers; nothing where none is wanted."""
+        if self._settings.ingester_metrics_port is None:
+            yield
+            return
+        self._figures = SharedFigures()
+        health = Health([seat.name for seat in self._seats])
+        try:
+            with Page(self._settings, self._figures, health):
+                yield
+        finally:
+            self._figures.close()
+
+    def _supervise(self) -> int:
         code = 0
         while not self._stopping and not all(seat.done for seat in self._seats):
             self._fill_seats()
@@ -102,6 +125,8 @@ class Supervisor:
             return 0
         code = process.exitcode or 0
         seat.process = None
+        if self._figures is not None and process.pid is not None:
+            self._figures.forget(process.pid)
         if code == 0 and self._targets is not None:
             seat.done = True
         elif code in _FINAL and not (code == NotPermitted.exit_code and self._has_run_well):

@@ -16,13 +16,21 @@ from typing import NoReturn
 import structlog
 
 from ingester.batch import Topic
-from ingester.errors import IngesterError
+from ingester.errors import IngesterError, ServerFull
 from ingester.kafka import Admin, Source, headers_of
 from ingester.logs import set_up_logs
+from ingester.observing.health import Health
+from ingester.observing.meter import ProcessMeter
+from ingester.observing.metric import Meter, Unmetered
+from ingester.observing.page import Page
+from ingester.observing.stopwatch import Stopwatch
+from ingester.observing.watch import DatabaseWatch, TopicWatch, Watch
 from ingester.pipeline import Clock, Pipeline
 from ingester.retry import Retry
 from ingester.settings import Settings
+from ingester.stage import listen
 from ingester.store.events import EventStore
+from ingester.store.observing import ObservingStore
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +38,22 @@ CLOSE_SECONDS_MAX = 1.5
 """librdkafka's close can hang on an unreachable coordinator; the group notices anyway."""
 
 
-def work(settings: Settings, name: str, targets: Mapping[int, int] | None = None) -> None:
+def work_alone(settings: Settings, name: str, targets: Mapping[int, int] | None = None) -> None:
+    """Be the only worker of this process group: `work`, with a page of its own."""
+    if settings.ingester_metrics_port is None:
+        work(settings, name, targets)
+        return
+    meter = ProcessMeter(name)
+    with Page(settings, meter.figures, Health([name])):
+        work(settings, name, targets, meter)
+
+
+def work(
+    settings: Settings,
+    name: str,
+    targets: Mapping[int, int] | None = None,
+    meter: ProcessMeter | None = None,
+) -> None:
     """Consume until SIGTERM, SIGINT, or until the targets are reached; then leave in time.
 
     On a signal the open batch is written, or rolled back where that takes longer than
@@ -41,7 +64,9 @@ def work(settings: Settings, name: str, targets: Mapping[int, int] | None = None
     topic = _topic(admin, settings.kafka_topic)  # tells a missing topic or a refused login at once
     stopping = threading.Event()
     store = EventStore(settings, name, headers_of)
-    store.offsets(topic.name)  # and an unmigrated database
+    # And an unmigrated database, or offsets of another topic. A server that is full is waited for:
+    # the worker that this one replaces may still be leaving.
+    Retry(stopping, only=ServerFull)(lambda: store.recognise(topic))
     source = Source(settings, f"ingester-{name}")
     jobs = ThreadPoolExecutor(1, thread_name_prefix="writer")
     pipeline = Pipeline(
@@ -51,10 +76,14 @@ def work(settings: Settings, name: str, targets: Mapping[int, int] | None = None
         identify=partial(_topic, admin, settings.kafka_topic, patience_seconds=10.0),
         headers_of=headers_of,
         clock=Clock(time.monotonic, lambda: datetime.now(UTC)),
-        retry=Retry(stopping),
+        retry=Retry(stopping, meter=meter),
         jobs=jobs,
         targets=targets,
+        meter=meter or Unmetered(),
     )
+    if meter is not None:
+        listen(Stopwatch(meter, time.monotonic))
+        _watch(settings, name, meter, pipeline, admin, stopping)
 
     def stop(*_: object) -> None:
         pipeline.stop()  # a flag and no more: a second signal may come while this runs
@@ -79,6 +108,20 @@ def work(settings: Settings, name: str, targets: Mapping[int, int] | None = None
             duplicates=totals.duplicates,
             rejected=totals.rejected,
         )
+
+
+def _watch(
+    settings: Settings,
+    name: str,
+    meter: Meter,
+    pipeline: Pipeline,
+    admin: Admin,
+    stopping: threading.Event,
+) -> None:
+    ranges = partial(admin.ranges, settings.kafka_topic)
+    topic = TopicWatch(meter, pipeline, ranges, time.monotonic, settings.ingester_stall_seconds)
+    database = DatabaseWatch(meter, ObservingStore(settings, name).facts)
+    Watch((topic.look, database.look), stopping).start()
 
 
 def _leave(
@@ -111,8 +154,10 @@ def work_as_child(settings: Settings, name: str, targets: Mapping[int, int] | No
     """Be a supervised worker: the exit code says how it ended."""
     set_up_logs(settings, worker=name)
     code = 0
+    # The supervisor has the page; what is measured here lies in the directory that it made.
+    meter = None if settings.ingester_metrics_port is None else ProcessMeter(name)
     try:
-        work(settings, name, targets)
+        work(settings, name, targets, meter)
     except IngesterError as error:
         log.error(  # noqa: TRY400 - a refusal that we explain needs no traceback
             "worker_failed", detail=str(error), exit_code=error.exit_code

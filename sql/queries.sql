@@ -29,9 +29,7 @@ SELECT campaign_id FROM unnest(%(campaign_ids)s::text []) AS new (campaign_id) O
 ON CONFLICT (campaign_id) DO NOTHING;
 
 -- name: stored_offsets
-SELECT
-    partition, next_offset, cluster_id, topic_id
-FROM ingest_offsets WHERE topic = %(topic)s;
+SELECT partition, next_offset FROM ingest_offsets WHERE topic = %(topic)s;
 
 -- name: adopt_partitions
 -- The first assignment of a partition creates its row; racing members agree on the first of them.
@@ -156,7 +154,7 @@ INSERT INTO ingest_batches (
 -- The compare-and-set: a consumer that lost its partition moves no row.
 UPDATE ingest_offsets SET
     next_offset = %(next_offset)s,
-    leader_epoch = coalesce(%(leader_epoch)s, leader_epoch),
+    leader_epoch = %(leader_epoch)s,
     records = records + %(records)s,
     inserted = inserted + %(inserted)s,
     duplicates = duplicates + %(duplicates)s,
@@ -302,29 +300,42 @@ SET LOCAL transaction_read_only = on;
 SET LOCAL enable_seqscan = off;
 
 -- name: verify_offsets_contiguous
--- Every ledger row starts where the one before ended; the first and the last match the offset row.
+-- Every ledger row starts where the one before ended; the first and the last match the offset row,
+-- or, in a ledger that an operator closed, the position that was given up then.
+WITH ledgers AS (
+    SELECT topic, partition, NULL::bigint AS closed_by, first_offset, next_offset
+    FROM ingest_offsets
+    UNION ALL
+    SELECT topic, partition, action_id AS closed_by, first_offset, next_offset
+    FROM operator_actions WHERE action = 'adopt'
+)
 SELECT
-    ledger.topic, ledger.partition, ledger.batch_id, ledger.first_offset,
-    ledger.expected AS expected_first_offset
+    entry.topic, entry.partition, entry.batch_id, entry.first_offset,
+    entry.expected AS expected_first_offset
 FROM (
     SELECT
         batch.topic, batch.partition, batch.batch_id, batch.first_offset,
-        lag(batch.next_offset, 1, stored.first_offset) OVER (
-            PARTITION BY batch.topic, batch.partition ORDER BY batch.first_offset
+        lag(batch.next_offset, 1, ledgers.first_offset) OVER (
+            PARTITION BY batch.topic, batch.partition, batch.closed_by ORDER BY batch.first_offset
         ) AS expected
     FROM ingest_batches AS batch
-    LEFT JOIN ingest_offsets AS stored USING (topic, partition)
+    LEFT JOIN ledgers
+        ON batch.topic = ledgers.topic AND batch.partition = ledgers.partition
+        AND batch.closed_by IS NOT DISTINCT FROM ledgers.closed_by
     WHERE batch.topic IS NOT NULL
-) AS ledger
-WHERE ledger.first_offset IS DISTINCT FROM ledger.expected
+) AS entry
+WHERE entry.first_offset IS DISTINCT FROM entry.expected
 UNION ALL
 SELECT
-    stored.topic, stored.partition, NULL AS batch_id, ended.next_offset, stored.next_offset
-FROM ingest_offsets AS stored
+    ledgers.topic, ledgers.partition, NULL AS batch_id, ended.next_offset, ledgers.next_offset
+FROM ledgers
 LEFT JOIN (
-    SELECT topic, partition, max(next_offset) AS next_offset FROM ingest_batches GROUP BY 1, 2
-) AS ended USING (topic, partition)
-WHERE coalesce(ended.next_offset, stored.first_offset) <> stored.next_offset
+    SELECT topic, partition, closed_by, max(next_offset) AS next_offset
+    FROM ingest_batches GROUP BY 1, 2, 3
+) AS ended
+    ON ledgers.topic = ended.topic AND ledgers.partition = ended.partition
+    AND ledgers.closed_by IS NOT DISTINCT FROM ended.closed_by
+WHERE coalesce(ended.next_offset, ledgers.first_offset) <> ledgers.next_offset
 LIMIT 100;
 
 -- name: verify_totals
@@ -535,7 +546,9 @@ SELECT
     coalesce(merged_batch_ids, ARRAY[batch_id]) AS batch_ids, first_offset, next_offset,
     records, inserted, duplicates, rejected, dropped, min_occurred_at, max_occurred_at
 FROM ingest_batches
-WHERE topic = %(topic)s AND partition = %(partition)s AND next_offset > %(from_offset)s
+WHERE
+    topic = %(topic)s AND partition = %(partition)s AND next_offset > %(from_offset)s
+    AND closed_by IS NULL
 ORDER BY first_offset;
 
 -- name: events_of_batches

@@ -4,7 +4,7 @@ import json
 import uuid
 from dataclasses import dataclass, field
 
-from ingester.decoder import Headers
+from ingester.outcomes import Headers
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,12 @@ class SessionServices:
             self._postgres.start()
         return self._postgres
 
+    def another_kafka(self) -> ControlledKafka:
+        """A second cluster, not started yet."""
+        if self._in_docker():
+            return self._docker_kafka()
+        return self._local_kafka("another-kafka")
+
     def end(self) -> None:
         """Stop what was started, last first. Nothing of it is needed any more: not gently."""
         self._ending.close()
@@ -114,8 +120,8 @@ class SessionServices:
     def _in_docker(self) -> bool:
         return origin.choose_own() is Origin.DOCKER
 
-    def _local_kafka(self) -> ControlledKafka:
-        server = LocalKafka(self.directory / "kafka")
+    def _local_kafka(self, name: str = "kafka") -> ControlledKafka:
+        server = LocalKafka(self.directory / name)
         self._ending.callback(server.kill)
         return server
 

@@ -14,7 +14,7 @@ class Topics:
     """Creates and deletes topics of one cluster."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
         self._created: list[str] = []
 
     def create(self, partitions: int = 1, name: str | None = None, **config: str) -> str:

@@ -4,18 +4,30 @@ import json
 import signal
 import threading
 import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
 import typer
 
-from ingester import maintenance
+from ingester import dead_letters, maintenance
 from ingester.commands.dates import parse_date
+from ingester.dead_letters import DeadLetter
 from ingester.errors import UsageError
+from ingester.kafka import Publisher
 from ingester.logs import set_up_logs
+from ingester.observing.health import LOOP_SECONDS_MAX, Health
+from ingester.observing.meter import ProcessMeter
+from ingester.observing.page import Page
+from ingester.observing.watch import DatabaseWatch, Watch
 from ingester.refresher import Refresher
-from ingester.settings import load_settings
+from ingester.settings import Settings, load_settings
+from ingester.store.observing import ObservingStore
 from ingester.store.refreshing import RefreshStore
+
+FLUSH_SECONDS_MAX: Final = 8.0
+"""Of dead letters: what a signal waits for at most."""
 
 
 def refresh(
@@ -44,7 +56,10 @@ def refresh(
     set_up_logs(settings, process="refresher")
     store = RefreshStore(settings)
     stopping = threading.Event()
-    refresher = Refresher(settings, store, stopping, time.monotonic, lambda: datetime.now(UTC))
+    forward = _forwarding(settings, store)
+    refresher = Refresher(
+        settings, store, stopping, time.monotonic, lambda: datetime.now(UTC), forward
+    )
 
     def stop(*_: object) -> None:
         stopping.set()
@@ -55,14 +70,44 @@ def refresh(
             _print(store.rebuild(from_date, to_date), as_json=as_json)
         elif once:
             batches, events = refresher.fold_all()
-            maintenance.maintain(store, settings, datetime.now(UTC))
+            maintenance.maintain(store, settings, datetime.now(UTC), forward)
             _print({"batches": batches, "events": events}, as_json=as_json)
         else:
             signal.signal(signal.SIGTERM, stop)
             signal.signal(signal.SIGINT, stop)
-            refresher.run(settings.ingester_refresh_interval_seconds)
+            _run(refresher, settings)
     finally:
         store.close()
+
+
+def _run(refresher: Refresher, settings: Settings) -> None:
+    """Run the loop; where a port is set, measured and with a page of its own."""
+    interval_seconds = settings.ingester_refresh_interval_seconds
+    if settings.ingester_metrics_port is None:
+        refresher.run(interval_seconds)
+        return
+    name = "refresher"
+    refresher.meter = meter = ProcessMeter(name)
+    database = DatabaseWatch(meter, ObservingStore(settings, name).facts)
+    patience = LOOP_SECONDS_MAX + interval_seconds + settings.ingester_statement_seconds_max
+    with Page(settings, meter.figures, Health([name], in_group=False, loop_seconds_max=patience)):
+        Watch([database.look], refresher.stopping).start()
+        refresher.run(interval_seconds)
+
+
+def _forwarding(settings: Settings, store: RefreshStore) -> Callable[[], int] | None:
+    """How rejects reach the dead-letter topic; None where there is none."""
+    topic = settings.ingester_dead_letter_topic
+    if topic is None:
+        return None
+
+    def publish(letters: Sequence[DeadLetter]) -> None:
+        with Publisher(settings, topic) as publisher:
+            for letter in letters:
+                publisher.publish(letter.key, letter.value, letter.marked(settings.kafka_group_id))
+            publisher.flush(FLUSH_SECONDS_MAX)
+
+    return lambda: dead_letters.forward(partial(store.dead_letters, settings.kafka_topic), publish)
 
 
 def _print(done: dict[str, int], *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from ingester.kafka import Admin, Reader
 from ingester.logs import set_up_logs
 from ingester.settings import Settings, load_settings
 from ingester.supervisor import Supervisor
-from ingester.worker import leave_now, work
+from ingester.worker import leave_now, work_alone
 
 
 def run(
@@ -38,7 +38,7 @@ def run(
         sys.exit(Supervisor(settings, workers, targets).run())
     code = 0
     try:
-        work(settings, "1", targets)
+        work_alone(settings, "1", targets)
     except IngesterError as error:
         report(error)
         code = error.exit_code

@@ -7,11 +7,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from ingester.commands.terminal import terminal
+from ingester.commands.terminal import safe, terminal
 from ingester.errors import DifferencesFound
 from ingester.kafka import Admin, Reader
 from ingester.settings import load_settings
 from ingester.store.connection import connect
+from ingester.store.reading import Row
 from ingester.store.verification import snapshot
 from ingester.verification import Check, verify_store, verify_topic
 
@@ -39,7 +40,7 @@ def verify(
             bar.update(task, description=what, completed=done, total=max(total, 1))
 
         checks += verify_store(frozen, show)
-        counts = frozen.counts()
+        counts, losses = frozen.counts(), frozen.accepted_losses()
         if against_topic:
             reader = Reader(settings)
             try:
@@ -49,18 +50,21 @@ def verify(
                 reader.close()
     ok = all(check.ok for check in checks)
     if as_json:
-        typer.echo(json.dumps(_report(checks, counts, ok=ok), default=str))
+        typer.echo(json.dumps(_report(checks, counts, losses, ok=ok), default=str))
     else:
-        _show(checks, counts)
+        _show(checks, counts, losses)
     if not ok:
         failed = ", ".join(check.name for check in checks if not check.ok)
         raise DifferencesFound(f"verification found differences in: {failed}")
 
 
-def _report(checks: list[Check], counts: dict[str, int], *, ok: bool) -> dict[str, Any]:
+def _report(
+    checks: list[Check], counts: dict[str, int], losses: list[Row], *, ok: bool
+) -> dict[str, Any]:
     return {
         "ok": ok,
         "counts": counts,
+        "accepted": losses,
         "checks": [
             {
                 "name": check.name,
@@ -73,7 +77,7 @@ def _report(checks: list[Check], counts: dict[str, int], *, ok: bool) -> dict[st
     }
 
 
-def _show(checks: list[Check], counts: dict[str, int]) -> None:
+def _show(checks: list[Check], counts: dict[str, int], losses: list[Row]) -> None:
     console = terminal()
     for check in checks:
         mark = "[green]ok  [/]" if check.ok else "[red]FAIL[/]"
@@ -84,3 +88,9 @@ def _show(checks: list[Check], counts: dict[str, int]) -> None:
             more = len(check.differences) - _SHOWN
             console.print(f"       and {more} more (--json shows up to 100)")
     console.print("     " + ", ".join(f"{name} {count:,}" for name, count in counts.items()))
+    for loss in losses:
+        where = f"{safe(loss['topic'])}\\[{loss['partition']}]"
+        console.print(
+            f"     {loss['action']} {where} {loss['first_offset']} to {loss['next_offset']}, "
+            f"{loss['acted_at']:%Y-%m-%d %H:%M} by {safe(loss['operator'])}: {safe(loss['why'])}"
+        )

@@ -10,8 +10,8 @@ from itertools import cycle
 from random import Random
 from typing import Final
 
-from ingester.decoder import Reason
 from ingester.event import COUNT_MAX, DEPTH_MAX, METADATA_BYTES_MAX
+from ingester.outcomes import Reason
 from ingester.simulation import spoil
 from ingester.simulation.spoil import Spoil
 from ingester.simulation.wire import STRUCTURED, Headers

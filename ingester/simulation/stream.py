@@ -5,8 +5,8 @@ from dataclasses import astuple, dataclass, replace
 from enum import StrEnum
 from random import Random
 
-from ingester.decoder import Reason
 from ingester.event import EventType
+from ingester.outcomes import Reason
 from ingester.simulation.campaign import Campaign, cast
 from ingester.simulation.earlier import Earlier
 from ingester.simulation.event import Events, SimulatedEvent

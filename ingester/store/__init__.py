@@ -1,10 +1,12 @@
 """The edge to PostgreSQL: the only place that imports psycopg.
 
 connection   opens connections and turns SQLSTATEs into our errors
-statements   the named statements of sql/queries.sql
+statements   the named statements of sql/*.sql
 migrator     brings a database to this version's schema
 campaigns    campaign ids to keys, cached
 events       the write path: one batch, one transaction
+positions    stored offsets as an operator sees and changes them
+quarantine   rejects as an operator sees and settles them
 refresher    folding, partitions ahead, retention, the ledger's upkeep
 reading      what `status` and `stats` show
 verification the proof that everything balances

@@ -8,7 +8,8 @@ and 3F000 mean that the schema is not there. Anything else is unexpected and sto
 """
 
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import psycopg
@@ -18,10 +19,12 @@ from ingester.errors import (
     IngesterError,
     NeedsAPerson,
     NotPermitted,
+    ServerFull,
     SettingsError,
     TemporaryError,
 )
-from ingester.settings import Settings
+from ingester.settings import Settings, is_loopback
+from ingester.store.login import refusal
 from ingester.store.statements import statement
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -77,6 +80,7 @@ def connect(
         given = conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         raise SettingsError("DATABASE_URL: neither a libpq URL nor a list of key=value") from None
+    _refuse_plaintext(settings, given)
     parameters = {
         "connect_timeout": 10,
         "keepalives_idle": 10,
@@ -99,18 +103,61 @@ def connect(
     return connection
 
 
+def address(url: str) -> str:
+    """What may be shown of DATABASE_URL: where it leads, never with what secret."""
+    try:
+        given = conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return "neither a libpq URL nor a list of key=value"
+    return " ".join(f"{name}={given[name]}" for name in _SHOWN if given.get(name))
+
+
+_SHOWN: Final = (
+    *("host", "hostaddr", "port", "user", "dbname", "sslmode", "sslrootcert", "service"),
+    "target_session_attrs",
+)
+
+
+def _refuse_plaintext(settings: Settings, given: Mapping[str, Any]) -> None:
+    """Libpq's default, `prefer`, goes on in plain text where the server (or anybody) says so."""
+    mode = str(given.get("sslmode") or os.environ.get("PGSSLMODE") or "prefer")
+    if settings.ingester_allow_plaintext or mode not in {"disable", "allow", "prefer"}:
+        return
+    hosts = given.get("hostaddr") or os.environ.get("PGHOSTADDR")
+    hosts = hosts or given.get("host") or os.environ.get("PGHOST") or ""
+    for host in str(hosts).split(","):
+        # A socket of this machine has a path, an abstract name, or no host at all.
+        if host and host[0] not in "/@" and not is_loopback(host):
+            raise SettingsError(
+                f"DATABASE_URL: sslmode={mode} lets the connection to {host} be plain text; use "
+                "sslmode=verify-full, or set INGESTER_ALLOW_PLAINTEXT=true where the network is "
+                "trusted"
+            )
+
+
 def _logged_in(**parameters: Any) -> Connection:
     try:
         return psycopg.connect(**parameters)
     except psycopg.OperationalError as error:
         text = "PostgreSQL: " + str(error).strip().replace("\n", " ")
-        # libpq tells no SQLSTATE of a failed login. A server that accepts connections and yet
-        # refuses this one refuses the role, the password or the database.
+        # A server that accepts connections and yet refuses this one refuses the role, the password
+        # or the database, unless it says that it is full.
+        state = refusal(conninfo.make_conninfo(**_of_libpq(parameters)))
+        if state == "53300":
+            raise ServerFull(f"{text} (SQLSTATE {state})") from None
+        if state is not None and (state.startswith(_TEMPORARY_CLASSES) or state in _TEMPORARY):
+            raise TemporaryError(f"{text} (SQLSTATE {state})") from None
         known = {name: str(value) for name, value in parameters.items() if name in _PINGED}
         ping = pq.PGconn.ping(conninfo.make_conninfo(**known).encode())
         if ping == pq.Ping.OK:
             raise NotPermitted(text) from None
         raise TemporaryError(text) from None
+
+
+def _of_libpq(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what psycopg itself takes."""
+    ours = {"autocommit", "prepare_threshold"}
+    return {name: value for name, value in parameters.items() if name not in ours}
 
 
 _PINGED: Final = {"host", "hostaddr", "port", "sslmode", "sslrootcert", "service"}

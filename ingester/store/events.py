@@ -7,31 +7,39 @@ moves without its events. What happens outside (connection lost, deadlock, shutd
 TemporaryError, and the same slices may then be written again.
 """
 
-import re
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import psycopg
 import structlog
 from psycopg import errors as pg
 
-from ingester import binary_copy
+from ingester import binary_copy, divergence
 from ingester.batch import Record, Slice, Topic, Written
-from ingester.decoder import EPOCH, Headers, Reason, Rejected, microseconds
+from ingester.divergence import Position
 from ingester.encoded import Encoded, Tally, encode_slices
 from ingester.errors import CommitUnknown, IngesterError, NeedsAPerson, TemporaryError
+from ingester.outcomes import EPOCH, Events, Headers, Reason, Rejected, microseconds
+from ingester.recent import Recent
 from ingester.settings import Settings
+from ingester.stage import stage
 from ingester.store.campaigns import CampaignKeys
 from ingester.store.connection import Connection
+from ingester.store.copying import LeafCopy, RepeatsFound, RowRefused, all_refused
 from ingester.store.rejects import reject_row
 from ingester.store.session import Session
 from ingester.store.statements import about, statement
 from ingester.store.takeover import Takeover
 
 log = structlog.get_logger(__name__)
+
+"""Rows sent again, at most, after a refused one."""
 
 
 class _Refused(Exception):
@@ -58,18 +66,21 @@ class EventStore:
         self._settings = settings
         self._headers_of = headers_of
         self._keys = CampaignKeys(settings.ingester_campaign_cache_max)
+        self._leaf_names: dict[date, str] = {}
         self._leaves: set[str] = set()
         self._batch_ids: deque[int] = deque()
         self._taking_ids = threading.Lock()
         self._generation = 0
-        self._repeating: set[str] = set()
+        self._copying = LeafCopy()
+        self._recent = Recent()
+        self._takeover = Takeover(settings)
         self._unsettled: tuple[list[int], Written] | None = None
         self._session = Session(settings, f"ingester-writer-{worker}", self._forget)
 
     def positions(self, topic: Topic, beginnings: Mapping[int, int]) -> dict[int, int]:
         """The stored offset of each partition; one not seen before starts at its beginning.
 
-        Raises NeedsAPerson where the stored offsets belong to another topic or cluster.
+        Raises OffsetGap where the stored offsets belong to another topic or cluster.
         """
         with self._session.use("reading the stored offsets") as connection:
             connection.execute(
@@ -82,20 +93,22 @@ class EventStore:
                     "first_offsets": list(beginnings.values()),
                 },
             )
-            rows = connection.execute(statement("stored_offsets"), {"topic": topic.name}).fetchall()
-        stored = {}
-        for partition, next_offset, cluster_id, topic_id in rows:
-            if partition not in beginnings:
-                continue
-            if (cluster_id, topic_id) != (topic.cluster_id, topic.topic_id):
-                raise NeedsAPerson(
-                    f"{topic.name}[{partition}]: the stored offset {next_offset} belongs to topic "
-                    f"id {topic_id} in cluster {cluster_id}, but this is topic id {topic.topic_id} "
-                    f"in cluster {topic.cluster_id}: was the topic made again, or the cluster "
-                    "changed?"
-                )
-            stored[partition] = next_offset
-        return stored
+            positions = [p for p in _positions(connection, topic) if p.partition in beginnings]
+        for position in positions:
+            _recognise(topic, position)
+        return {position.partition: position.next_offset for position in positions}
+
+    def recognise(self, topic: Topic) -> None:
+        """Raises OffsetGap where any stored offset belongs to another topic or cluster."""
+        with self._session.use("reading the stored offsets") as connection:
+            positions = _positions(connection, topic)
+        for position in positions:
+            _recognise(topic, position)
+
+    def epochs(self, topic: str) -> dict[int, int]:
+        """The leader epoch of the last stored record of each partition that has one."""
+        with self._session.use("reading the stored offsets") as connection:
+            return dict(connection.execute(statement("stored_epochs"), {"topic": topic}).fetchall())
 
     def offsets(self, topic: str) -> dict[int, int]:
         """The stored offset of every partition of a topic."""
@@ -121,7 +134,7 @@ class EventStore:
         if batch_ids is None:
             return None
         ordered = sorted(slices, key=lambda part: part.partition)
-        return encode_slices(ordered, keys, batch_ids, generation)
+        return encode_slices(ordered, keys, self._recent, batch_ids, generation)
 
     def write(
         self, topic: Topic, slices: Sequence[Slice], encoded: Encoded | None = None
@@ -150,13 +163,17 @@ class EventStore:
                         encoded = self._encoded(connection, remaining)
                     if encoded.unknown:
                         missing = encoded.unknown_campaigns()
-                        encoded = encoded.completed(self._keys.resolve(connection, missing))
+                        keys = self._keys.resolve(connection, missing)
+                        encoded = encoded.completed(keys, self._recent)
+                    self._recent.add(encoded.hashes)
                     return self._write(connection, topic, remaining, encoded, refused)
                 except _Refused as error:
                     encoded = None
                     refused |= error.stored
                     remaining = [part for part in remaining if part.partition not in refused]
                     stage("refused", partitions=sorted(refused))
+                except RepeatsFound:
+                    stage("repeats")
                 except _Again:
                     encoded = None
                     self._leaves.clear()
@@ -169,6 +186,7 @@ class EventStore:
     def close(self) -> None:
         """Give the connection back; an open transaction rolls back."""
         self._session.close()
+        self._takeover.close()
 
     def _forget(self) -> None:
         """The connection is lost: an older server may answer next, with other keys and ids.
@@ -193,43 +211,44 @@ class EventStore:
         refused: Mapping[int, int],
     ) -> Written:
         stage("prepare", partitions=[part.partition for part in slices])
-        # For the next batch, which may have more slices, so that it can be encoded ahead.
-        self._reserve_ids(connection, 2 * len(slices) + 2)
+        # For the next batch, which may have more slices, so that it can be encoded ahead; and some
+        # more, so that not every batch has to ask.
+        if len(self._batch_ids) < 2 * len(slices) + 2:
+            self._reserve_ids(connection, 8 * len(slices))
         tallies = encoded.tallies()
-        months = [
-            (self._leaf(connection, month), month_rows, encoded.repeats.get(month, []))
-            for month, month_rows in binary_copy.months_of(encoded.rows)
-        ]
+        months = [(self._leaf(connection, month), rows) for month, rows in encoded.months.items()]
         # Around everything: not only offsets are waited for, but also a key that a stopped writer
         # has inserted and not committed.
-        takeover = Takeover(self._settings, connection.info.backend_pid)
+        takeover = self._takeover.watching(connection.info.backend_pid)
         with takeover, self._session.transaction("writing a batch"):
-            connection.execute(statement("share_floor"))
-            if _reject_below(_floor(connection), slices):
-                raise _Again
             stage("lock")
-            self._lock_offsets(connection, topic, slices)
-            self._lock_leaves(connection, [leaf for leaf, _, _ in months])
+            self._lock(connection, topic, slices, [leaf for leaf, _ in months])
             try:
-                for leaf, leaf_rows, leaf_repeats in months:
-                    self._copy(connection, leaf, leaf_rows, leaf_repeats, tallies)
-            except _RowRefused as error:
-                _reject_row(slices, error, self._keys.known())
+                for leaf, rows in months:
+                    self._copying.write(connection, leaf, rows, tallies)
+            except RowRefused as error:
+                connection.execute(statement("rollback"))
+                every = [row for _, each in months for row in (*each.rows, *each.suspects)]
+                found = all_refused(connection, every)
+                _reject_rows(slices, found or [error], self._keys.known())
                 raise _Again from error
             stage("ledger")
             entries = [
                 _ledger_entry(topic, part, tally)
                 for part, tally in zip(slices, tallies.values(), strict=True)
             ]
-            with connection.cursor() as cursor:
-                cursor.executemany(statement("insert_reject"), self._rejects(slices, entries))
+            rejects = self._rejects(slices, entries)
+            with connection.pipeline(), connection.cursor() as cursor:
+                if rejects:
+                    cursor.executemany(statement("insert_reject"), rejects)
                 cursor.executemany(statement("insert_ledger_row"), entries)
-                for entry in entries:
-                    if cursor.execute(statement("advance_offset"), entry).rowcount != 1:
-                        raise IngesterError("a locked offset row has moved: this cannot happen")
+                moved = [connection.execute(statement("advance_offset"), each) for each in entries]
+            if any(offset.rowcount != 1 for offset in moved):
+                raise IngesterError("a locked offset row has moved: this cannot happen")
             written = Written(
                 positions={part.partition: part.end for part in slices},
                 refused=dict(refused),
+                reasons=Counter(reject["reason_code"] for reject in rejects),
                 **{
                     count: sum(entry[count] for entry in entries)
                     for count in ("records", "inserted", "duplicates", "rejected")
@@ -242,7 +261,7 @@ class EventStore:
         stage("encode")
         while (batch_ids := self._taken_ids(len(slices))) is None:
             self._reserve_ids(connection, len(slices))
-        return encode_slices(slices, self._keys.known(), batch_ids, self._generation)
+        return encode_slices(slices, self._keys.known(), self._recent, batch_ids, self._generation)
 
     def _reserve_ids(self, connection: Connection, count: int) -> None:
         """Have ids for that many slices at hand; those of a lost connection are gaps."""
@@ -279,14 +298,39 @@ class EventStore:
 
         The old backend may still be at it; taking its row locks waits for its end.
         """
-        takeover = Takeover(self._settings, connection.info.backend_pid)
+        takeover = self._takeover.watching(connection.info.backend_pid)
         with takeover, self._session.transaction("settling a commit"):
             self._locked_offsets(connection, topic, slices)
             found = connection.execute(statement("ledger_has"), {"batch_ids": batch_ids}).fetchone()
         return found is not None and found[0] == len(batch_ids)
 
-    def _lock_offsets(self, connection: Connection, topic: Topic, slices: Sequence[Slice]) -> None:
-        stored = self._locked_offsets(connection, topic, slices)
+    def _lock(
+        self, connection: Connection, topic: Topic, slices: Sequence[Slice], leaves: Sequence[str]
+    ) -> None:
+        """Lock floor, offsets and leaves, in this order, and see that all are as expected.
+
+        In one round trip: each answer costs this thread a wait for the interpreter.
+        """
+        try:
+            with connection.pipeline():
+                connection.execute(statement("share_floor"))
+                floor = connection.execute(statement("retention_floor"))
+                offsets = connection.execute(
+                    statement("lock_offsets"),
+                    {"topic": topic.name, "partitions": [part.partition for part in slices]},
+                )
+                for leaf in leaves:
+                    connection.execute(about("lock_leaf", leaf=leaf))
+                attached = connection.execute(statement("attached_leaves"))
+        except pg.UndefinedTable:
+            raise _Again from None
+        if _reject_below(_as_time(floor.fetchone()), slices):
+            raise _Again
+        self._compare(topic, slices, dict(offsets.fetchall()))
+        if not {name for (name,) in attached}.issuperset(leaves):
+            raise _Again
+
+    def _compare(self, topic: Topic, slices: Sequence[Slice], stored: Mapping[int, int]) -> None:
         gone = [part.partition for part in slices if part.partition not in stored]
         if gone:
             raise NeedsAPerson(f"ingest_offsets has no row for {topic.name}{gone}: who removed it?")
@@ -307,22 +351,23 @@ class EventStore:
         self, slices: Sequence[Slice], entries: Sequence[Mapping[str, Any]]
     ) -> list[dict[str, Any]]:
         return [
-            {**entry, **reject_row(record, self._headers_of(record), outcome)}
+            {**entry, **reject_row(part.records[at], self._headers_of(part.records[at]), rejected)}
             for part, entry in zip(slices, entries, strict=True)
-            if entry["rejected"]
-            for record, outcome in zip(part.records, part.outcomes, strict=True)
-            if type(outcome) is Rejected
+            for at, rejected in sorted(part.outcomes.rejects.items())
         ]
 
     # -- leaves and COPY
 
     def _leaf(self, connection: Connection, month: date) -> str:
         """The leaf of a month, made now if it was missing."""
-        row = connection.execute(statement("leaf_name"), {"month": month}).fetchone()
-        leaf = str(row[0]) if row else ""
+        leaf = self._leaf_names.get(month)
+        if leaf is None:
+            row = connection.execute(statement("leaf_name"), {"month": month}).fetchone()
+            leaf = self._leaf_names[month] = str(row[0]) if row else ""
         if leaf not in self._leaves:
             self._leaves = {name for (name,) in connection.execute(statement("attached_leaves"))}
         if leaf not in self._leaves:
+            stage("leaf", leaf=leaf)
             try:
                 connection.execute(statement("create_leaf"), {"month": month})
             except pg.InvalidParameterValue:
@@ -333,94 +378,22 @@ class EventStore:
                 self._leaves.add(leaf)
         return leaf
 
-    def _lock_leaves(self, connection: Connection, leaves: Sequence[str]) -> None:
-        try:
-            for leaf in leaves:
-                connection.execute(about("lock_leaf", leaf=leaf))
-        except pg.UndefinedTable:
-            raise _Again from None
-        attached = {name for (name,) in connection.execute(statement("attached_leaves"))}
-        if not attached.issuperset(leaves):
-            raise _Again
 
-    def _copy(
-        self,
-        connection: Connection,
-        leaf: str,
-        rows: Sequence[bytes],
-        repeats: Sequence[tuple[bytes, bool]],
-        tallies: Mapping[int, Tally],
-    ) -> None:
-        """Straight into the leaf; where a row is there already, through the staging table."""
-        if leaf not in self._repeating:
-            stage("copy", leaf=leaf, rows=len(rows))
-            try:
-                with connection.transaction():  # a savepoint: the locks stay
-                    _copy_rows(connection, leaf, rows)
-            except pg.UniqueViolation:
-                pass
-            else:
-                # All rows are new, so the first of a batch is the one that is stored.
-                for row, conflicts in repeats:
-                    tallies[binary_copy.batch_of(row)].conflicting += conflicts
-                return
-        stage("staging", leaf=leaf, rows=len(rows))
-        connection.execute(statement("create_staging"))
-        _stage_rows(connection, rows)
-        new = _counts(connection, "insert_staged", leaf)
-        # Repeats come in floods (a retry, a replay): stay here until a batch comes through clean.
-        self._repeating.discard(leaf)
-        if sum(new.values()) < len(rows):
-            self._repeating.add(leaf)
-            for batch_id, staged in Counter(map(binary_copy.batch_of, rows)).items():
-                tallies[batch_id].repeat(staged - new.get(batch_id, 0))
-            _add_conflicts(connection, leaf, tallies)
-        if repeats:
-            _stage_rows(connection, [row for row, _ in repeats])
-            _add_conflicts(connection, leaf, tallies)
+def _positions(connection: Connection, topic: Topic) -> list[Position]:
+    found = connection.execute(statement("stored_positions"), {"topic": topic.name})
+    return [Position(*row) for row in found]
 
 
-def _stage_rows(connection: Connection, rows: Sequence[bytes]) -> None:
-    connection.execute(statement("empty_staging"))
-    _copy_rows(connection, "staged_events", rows)
-
-
-def _add_conflicts(connection: Connection, leaf: str, tallies: Mapping[int, Tally]) -> None:
-    """Count the staged rows that tell another story than the stored row of their identity."""
-    for batch_id, conflicting in _counts(connection, "conflicting_staged", leaf).items():
-        tallies[batch_id].conflicting += conflicting
-
-
-class _RowRefused(Exception):
-    """The database refused one row; the others are not to blame."""
-
-    def __init__(self, row: bytes, detail: str) -> None:
-        super().__init__(detail)
-        self.row = row
-        self.detail = detail
-
-
-def _copy_rows(connection: Connection, table: str, rows: Sequence[bytes]) -> None:
-    with connection.cursor() as cursor:
-        try:
-            with cursor.copy(about("copy_rows", table=table)) as copy:
-                copy.write(b"".join((binary_copy.HEADER, *rows, binary_copy.TRAILER)))
-        except psycopg.DataError as error:
-            # "COPY leaf, line 12, column metadata": the word is translated, the number is not.
-            line = re.search(r"^COPY [^,]+, \D*(\d+)", error.diag.context or "", re.MULTILINE)
-            if line is None:
-                raise
-            raise _RowRefused(rows[int(line[1]) - 1], error.diag.message_primary or "") from None
-        if cursor.rowcount != len(rows):
-            raise IngesterError(f"COPY took {cursor.rowcount} of {len(rows)} rows into {table}")
-
-
-def _counts(connection: Connection, name: str, leaf: str) -> dict[int, int]:
-    return dict(connection.execute(about(name, leaf=leaf)).fetchall())
+def _recognise(topic: Topic, position: Position) -> None:
+    if (position.cluster_id, position.topic_id) != (topic.cluster_id, topic.topic_id):
+        raise divergence.other_topic(topic, position)
 
 
 def _floor(connection: Connection) -> datetime:
-    row = connection.execute(statement("retention_floor")).fetchone()
+    return _as_time(connection.execute(statement("retention_floor")).fetchone())
+
+
+def _as_time(row: tuple[Any, ...] | None) -> datetime:
     floor = row[0] if row and row[0] is not None else EPOCH.date()
     return datetime.combine(floor, time(), UTC)
 
@@ -429,28 +402,41 @@ def _reject_below(floor: datetime, slices: Sequence[Slice]) -> bool:
     """Reject what lies below a floor that may have risen since; True where something did."""
     floor_us = microseconds(floor)
     rejected = Rejected(Reason.OUTSIDE_WINDOW, f"occurred_at lies below the floor {floor.date()}")
-    found = False
-    for part in slices:
-        for index, outcome in enumerate(part.outcomes):
-            if type(outcome) is tuple and outcome[2] < floor_us:
-                part.outcomes[index] = rejected
-                found = True
+    found = [
+        part.outcomes.reject(lambda events: events.occurred_us < floor_us, rejected)
+        for part in slices
+    ]
+    return any(found)
+
+
+def _reject_rows(
+    slices: Sequence[Slice], refused: Sequence[RowRefused], keys: Mapping[str, int]
+) -> None:
+    """Turn the events of these rows, and the repeats of them, into rejects."""
+    for each in refused:
+        identity = binary_copy.identity_of(each.row)
+        for part in slices:
+            part.outcomes.reject(
+                partial(_have_identity, identity=identity, keys=keys),
+                Rejected(Reason.REFUSED_BY_DATABASE, each.detail),
+            )
+
+
+def _have_identity(
+    events: Events, *, identity: tuple[int, int, bytes], keys: Mapping[str, int]
+) -> npt.NDArray[np.bool_]:
+    occurred_us, campaign_key, event_id = identity
+    found: npt.NDArray[np.bool_] = events.occurred_us == occurred_us
+    for number in np.flatnonzero(found).tolist():
+        found[number] = (
+            bytes(events.event_ids[number]) == event_id
+            and keys.get(events.campaign_ids[number]) == campaign_key
+        )
     return found
 
 
-def _reject_row(slices: Sequence[Slice], refused: _RowRefused, keys: Mapping[str, int]) -> None:
-    identity = binary_copy.identity_of(refused.row)
-    rejected = Rejected(Reason.REFUSED_BY_DATABASE, refused.detail)
-    for part in slices:
-        for index, outcome in enumerate(part.outcomes):
-            if type(outcome) is not tuple:
-                continue
-            if (outcome[2], keys.get(outcome[0]), outcome[1]) == identity:
-                part.outcomes[index] = rejected
-
-
 def _ledger_entry(topic: Topic, part: Slice, tally: Tally) -> dict[str, Any]:
-    times = [out[2] for out in part.outcomes if type(out) is tuple] if tally.inserted else []
+    times = part.outcomes.occurred_us
     return {
         "batch_id": tally.batch_id,
         "topic": topic.name,
@@ -458,21 +444,22 @@ def _ledger_entry(topic: Topic, part: Slice, tally: Tally) -> dict[str, Any]:
         "partition": part.partition,
         "first_offset": part.start,
         "next_offset": part.end,
-        "leader_epoch": part.records[-1].leader_epoch() if part.records else None,
+        "leader_epoch": _epoch_before(part),
         "records": len(part.records),
         "inserted": tally.inserted,
         "duplicates": tally.duplicates,
         "conflicting": tally.conflicting,
-        "rejected": sum(type(out) is Rejected for out in part.outcomes),
-        "min_occurred_at": _time(min(times)) if times else None,
-        "max_occurred_at": _time(max(times)) if times else None,
+        "rejected": len(part.outcomes.rejects),
+        "min_occurred_at": _time(int(times.min())) if tally.inserted else None,
+        "max_occurred_at": _time(int(times.max())) if tally.inserted else None,
     }
+
+
+def _epoch_before(part: Slice) -> int | None:
+    """The leader epoch at the slice's end; unknown behind markers, which may have a newer one."""
+    last = part.records[-1] if part.records else None
+    return last.leader_epoch() if last is not None and last.offset() + 1 == part.end else None
 
 
 def _time(occurred_us: int) -> datetime:
     return EPOCH + timedelta(microseconds=occurred_us)
-
-
-def stage(name: str, **facts: object) -> None:
-    """Say where in the transaction the worker is; whoever kills it can tell where it died."""
-    log.debug("batch_stage", stage=name, **facts)

@@ -50,6 +50,28 @@ def migrate(connection: Connection, *, dry_run: bool = False) -> Migrated:
     return Migrated(version, tuple(applied))
 
 
+def pending(connection: Connection) -> list[str]:
+    """The migrations that are not applied, by name; changes nothing and needs no privilege of DDL.
+
+    A login that may not read which are applied is told that none is missing.
+    """
+    with translating("reading the schema's version"):
+        table = connection.execute(statement("migrations_readable")).fetchone()
+        if table is None or table[0] is False:
+            return []
+        done = set()
+        if table[0]:
+            done = {row[0] for row in connection.execute(statement("applied_migrations"))}
+    return [path.stem for path in _files("migrations") if _number(path) not in done]
+
+
+def grant_roles(connection: Connection) -> None:
+    """Create the group roles of `sql/roles.sql` and give them their privileges, in one go."""
+    with translating("granting the roles"), connection.transaction():
+        connection.execute(statement("lock_migration"))
+        connection.execute(sql.SQL((sql_directory() / "roles.sql").read_text(encoding="utf-8")))
+
+
 def _files(folder: str) -> list[Path]:
     return sorted((sql_directory() / folder).glob("*.sql"))
 

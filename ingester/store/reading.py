@@ -1,9 +1,10 @@
 """What people and programs read: statistics, and the state of the whole."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Any
 
+from ingester.outcomes import EPOCH
 from ingester.store.connection import Connection, translating
 from ingester.store.statements import statement
 
@@ -41,6 +42,14 @@ def state(connection: Connection) -> dict[str, Any]:
             "storage": {row["purpose"]: row["bytes"] for row in rows(connection, "status_storage")},
             "rejects": rows(connection, "status_rejects"),
         }
+
+
+def retention_floor(connection: Connection) -> datetime:
+    """The first moment whose events are kept."""
+    with translating("reading the retention floor"):
+        row = connection.execute(statement("retention_floor")).fetchone()
+    floor = row[0] if row and row[0] is not None else EPOCH.date()
+    return datetime.combine(floor, time(), UTC)
 
 
 def rows(connection: Connection, name: str, **parameters: object) -> list[Row]:

@@ -1,8 +1,13 @@
 """What the refresher asks of the database: folding, and the upkeep that goes with it."""
 
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
+from typing import Any
 
+from ingester.dead_letters import DeadLetter
 from ingester.settings import Settings
+from ingester.store.rejects import headers_of_row
 from ingester.store.session import Session
 from ingester.store.statements import statement
 
@@ -66,6 +71,23 @@ class RefreshStore:
         with self._session.use("trimming stats_refreshes") as connection:
             connection.execute(statement("trim_refreshes"))
 
+    @contextlib.contextmanager
+    def dead_letters(
+        self, topic: str, rows_max: int
+    ) -> Iterator[tuple[list[DeadLetter], Callable[[Sequence[int]], None]]]:
+        """The next rejects of a topic to be forwarded, and how to mark them; the end commits."""
+        with self._session.transaction("forwarding rejects") as connection:
+            found = connection.execute(
+                statement("take_dead_letters"), {"topic": topic, "rows_max": rows_max}
+            )
+            letters = [_letter(*row) for row in found]
+
+            def mark(ids: Sequence[int]) -> None:
+                connection.execute(statement("mark_forwarded"), {"ids": list(ids)})
+
+            yield letters, mark
+            connection.execute(statement("commit"))
+
     def cancel(self) -> None:
         """Stop what is running, from another thread."""
         self._session.cancel()
@@ -73,3 +95,11 @@ class RefreshStore:
     def close(self) -> None:
         """Give the connection back."""
         self._session.close()
+
+
+def _letter(*row: Any) -> DeadLetter:
+    reject_id, topic, partition, offset, key, value, headers, reason_code, detail = row
+    published = headers_of_row(headers)
+    return DeadLetter(
+        reject_id, topic, partition, offset, key, value, published, reason_code, detail
+    )

@@ -8,8 +8,8 @@ from typing import Any, Final
 from psycopg.types.json import Jsonb
 
 from ingester.batch import Record
-from ingester.decoder import Headers, Rejected
 from ingester.event import VALUE_BYTES_MAX
+from ingester.outcomes import Headers, Rejected
 
 LARGE_VALUE_KEPT_BYTES: Final = 64 * 1024
 
@@ -30,6 +30,13 @@ def reject_row(record: Record, headers: Headers, rejected: Rejected) -> Mapping[
         "reason_code": str(rejected.reason),
         "detail": rejected.detail,
     }
+
+
+def headers_of_row(stored: list[list[Any]]) -> Headers:
+    """The headers as they were published, from their JSON form."""
+    return [
+        (name, None if content is None else base64.b64decode(content)) for name, content in stored
+    ]
 
 
 def _base64(content: bytes | None) -> str | None:

@@ -1,7 +1,6 @@
-"""The named statements of `sql/queries.sql` and its neighbours, and where the SQL files are.
+"""The named statements of the files in `sql/`, and where the SQL files are.
 
-A statement starts with `-- name: …`; the comment lines that follow say why it is as it is. A
-package that has a file of its own (`sql/replay.sql`) names it; else the ingester's is meant.
+A statement starts with `-- name: …`; the comment lines that follow say why it is as it is.
 """
 
 import re
@@ -19,17 +18,27 @@ def sql_directory() -> Path:
     return packaged if packaged.is_dir() else packaged.parent.parent / "sql"
 
 
-@cache
-def _statements(file: str) -> dict[str, str]:
-    text = (sql_directory() / file).read_text(encoding="utf-8")
-    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
-    return dict(zip(parts[::2], (part.strip().rstrip(";") for part in parts[1::2]), strict=True))
+def statement_files() -> list[Path]:
+    """The files of named statements: all of `sql/` but roles.sql, which is a script for psql."""
+    return sorted(path for path in sql_directory().glob("*.sql") if path.name != "roles.sql")
 
 
 @cache
-def statement(name: str, file: str = "queries.sql") -> sql.SQL:
+def _statements() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in statement_files():
+        # File by file: what stands above a file's first name is nobody's statement.
+        text = path.read_text(encoding="utf-8")
+        parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+        bodies = (part.strip().rstrip(";") for part in parts[1::2])
+        found |= dict(zip(parts[::2], bodies, strict=True))
+    return found
+
+
+@cache
+def statement(name: str) -> sql.SQL:
     """One statement by its name."""
-    return sql.SQL(_statements(file)[name])
+    return sql.SQL(_statements()[name])
 
 
 def about(name: str, **identifiers: str) -> sql.Composed:

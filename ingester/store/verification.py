@@ -77,6 +77,10 @@ class Snapshot:
         """Totals over everything."""
         return rows(self._connection, "verify_counts")[0]
 
+    def accepted_losses(self) -> list[Row]:
+        """What no topic can be asked about any more, because somebody decided so."""
+        return rows(self._connection, "accepted_losses")
+
     def partitions(self, topic: str) -> list[Row]:
         """The offset rows of a topic."""
         return rows(self._connection, "topic_partitions", topic=topic)

@@ -13,13 +13,14 @@ from datetime import date
 from typing import Final
 
 from ingester.store.connection import Connection, translating
+from ingester.store.statements import statement
 from replay.correction import Correction, corrections
 from replay.legacy import LegacyTable
 from replay.store.ledger import raise_watermarks
 from replay.store.locks import in_transaction
 from replay.store.proofs import Proofs
 from replay.store.readiness import not_yet_ingested, progress
-from replay.store.rows import one, rows, statement
+from replay.store.rows import one, rows
 from replay.verification import differing_months
 
 _ROWS_AT_A_TIME: Final = 1_000

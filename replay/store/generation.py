@@ -12,14 +12,13 @@ from typing import Any, Final
 from psycopg import sql
 
 from ingester.errors import IngesterError, NeedsAPerson
-from ingester.store import statements
 from ingester.store.connection import Connection, translating
+from ingester.store.statements import statement
 from replay.generation.figures import Figures
 from replay.generation.lives import SPAN_DAYS, Life
 from replay.generation.values import ActiveDay
 
 Progress = Callable[[str, int, int], None]
-FILE: Final = "generate.sql"
 MARK: Final = "made by replay generate: "
 INDEXES: Final = (
     "primary_key",
@@ -53,7 +52,7 @@ class Generated:
 
 def check_ours(connection: Connection, name: str) -> bool:
     """Whether a table of that name is there; raises NeedsAPerson where we did not make it."""
-    row = connection.execute(_statement("comment_of_table"), {"name": name}).fetchone()
+    row = connection.execute(statement("comment_of_table"), {"name": name}).fetchone()
     if row is not None and not (row[0] == "r" and (row[1] or "").startswith(MARK)):
         raise NeedsAPerson(
             f"{name} exists and was not made by replay generate: it is left alone; "
@@ -81,12 +80,12 @@ def write_table(
             _check_figures(connection, name, generated.figures)
         show("vacuum", 0, 1)
         connection.execute(_about("vacuum_generated", name))
-        row = connection.execute(_statement("generated_bytes"), {"name": name}).fetchone() or (0, 0)
+        row = connection.execute(statement("generated_bytes"), {"name": name}).fetchone() or (0, 0)
     return {"total_bytes": row[0], "table_bytes": row[1]}
 
 
 def _copy_parts(connection: Connection, generated: Generated) -> None:
-    connection.execute(_statement("create_generated_parts"))
+    connection.execute(statement("create_generated_parts"))
     campaigns = (
         (life.number, life.campaign_id, life.admin_uuid,
          generated.until - timedelta(days=life.age_days))
@@ -98,11 +97,11 @@ def _copy_parts(connection: Connection, generated: Generated) -> None:
     )
     _copy(connection, "copy_generated_campaigns", campaigns)
     _copy(connection, "copy_generated_values", values)
-    connection.execute(_statement("analyze_generated_parts"))
+    connection.execute(statement("analyze_generated_parts"))
 
 
 def _copy(connection: Connection, name: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    with connection.cursor() as cursor, cursor.copy(_statement(name)) as copy:
+    with connection.cursor() as cursor, cursor.copy(statement(name)) as copy:
         for row in rows:
             copy.write_row(row)
 
@@ -128,7 +127,7 @@ def _slices(until: date) -> Iterator[tuple[date, date]]:
 
 
 def _build_indexes(connection: Connection, name: str, show: Progress) -> None:
-    connection.execute(_statement("generated_workspace"))
+    connection.execute(statement("generated_workspace"))
     for number, index in enumerate(INDEXES):
         show("indexes", number, len(INDEXES))
         connection.execute(_about(f"index_{index}", name))
@@ -143,9 +142,5 @@ def _check_figures(connection: Connection, name: str, figures: Figures) -> None:
         raise IngesterError(f"generated {found}, wanted {wanted}")
 
 
-def _statement(name: str) -> sql.SQL:
-    return statements.statement(name, FILE)
-
-
 def _about(name: str, table: str, **others: sql.Composable) -> sql.Composed:
-    return _statement(name).format(table=sql.Identifier(table), **others)
+    return statement(name).format(table=sql.Identifier(table), **others)

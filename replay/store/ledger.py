@@ -10,10 +10,10 @@ from datetime import date, datetime
 from typing import Any
 
 from ingester.store.connection import Connection
+from ingester.store.statements import statement
 from replay.expand import METRICS
 from replay.publish import Published
 from replay.ranges import Range
-from replay.store.statements import statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from datetime import date
 
 from ingester.errors import NeedsAPerson
 from ingester.store.connection import Connection, translating
+from ingester.store.statements import statement
 from replay.expand import LegacyRow
 from replay.legacy import LegacyTable, check_shape
 from replay.settings import ReplaySettings
-from replay.store.statements import about_legacy, statement
+from replay.store.statements import about_legacy
 
 
 def find_legacy(

@@ -14,8 +14,7 @@ from psycopg import errors
 
 from ingester.errors import TemporaryError
 from ingester.store.connection import Connection
-from ingester.store.statements import statement as ingester_statement
-from replay.store.rows import statement
+from ingester.store.statements import statement
 
 _PAUSE_SECONDS_MAX: Final = 0.25
 
@@ -63,15 +62,15 @@ def in_transaction(
     connection: Connection, job: Callable[[], None], *, frozen: bool = False
 ) -> None:
     """Run a job in a transaction; with `frozen` everything it reads is of one moment."""
-    connection.execute(ingester_statement("begin"))
+    connection.execute(statement("begin"))
     try:
         if frozen:
             connection.execute(statement("repeatable_read"))
         job()
-        connection.execute(ingester_statement("commit"))
+        connection.execute(statement("commit"))
     except BaseException:
         if not connection.closed:
-            connection.execute(ingester_statement("rollback"))
+            connection.execute(statement("rollback"))
         raise
 
 

@@ -10,10 +10,10 @@ from typing import Any, Final
 from psycopg import sql
 
 from ingester.store.connection import Connection, translating
-from ingester.store.statements import statement as ingester_statement
+from ingester.store.statements import statement
 from ingester.store.verification import Snapshot
 from replay.legacy import LegacyTable
-from replay.store.rows import FILE, Row, rows, statement
+from replay.store.rows import Row, rows
 from replay.store.statements import about_legacy
 from replay.verification import Difference, EventSums, Place, Sum, Sums
 
@@ -32,14 +32,14 @@ class Span:
 def snapshot(connection: Connection) -> Iterator[None]:
     """One REPEATABLE READ, read-only view of everything; writers are not held up."""
     with translating("verifying"):
-        connection.execute(ingester_statement("begin"))
+        connection.execute(statement("begin"))
         try:
             connection.execute(statement("repeatable_read"))
             connection.execute(statement("read_only"))
             yield
         finally:
             if not connection.closed:
-                connection.execute(ingester_statement("rollback"))
+                connection.execute(statement("rollback"))
 
 
 class Proofs:
@@ -59,7 +59,7 @@ class Proofs:
 
     def legacy_sums(self) -> Sums:
         """The old table, in one scan."""
-        return _sums(self._sums_of(about_legacy("legacy_checksums", self._table, FILE)))
+        return _sums(self._sums_of(about_legacy("legacy_checksums", self._table)))
 
     def event_sums(self) -> EventSums:
         """The events before the cut, in one scan."""
@@ -82,7 +82,7 @@ class Proofs:
         """Every differing value of a month; memory is that of a page of them."""
         query: sql.Composable = statement("view_differences")
         if proof == "legacy":
-            query = about_legacy("legacy_differences", self._table, FILE)
+            query = about_legacy("legacy_differences", self._table)
         with self._connection.cursor(name="differences") as cursor:
             cursor.execute(sql.Composed([query]), {**self._parameters, "month": month})
             while page := cursor.fetchmany(_DIFFERENCES_AT_A_TIME):

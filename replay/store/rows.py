@@ -1,19 +1,13 @@
 """Runs the named statements of `sql/migration.sql`."""
 
-from typing import Any, Final
+from typing import Any
 
 from psycopg import sql
 
-from ingester.store import statements
 from ingester.store.connection import Connection
+from ingester.store.statements import statement
 
-FILE: Final = "migration.sql"
 Row = dict[str, Any]
-
-
-def statement(name: str) -> sql.SQL:
-    """One statement by its name."""
-    return statements.statement(name, FILE)
 
 
 def rows(connection: Connection, what: str | sql.Composed, /, **parameters: object) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The named statements of `sql/replay.sql`, also about the rows of the old table.
+"""The named statements about the rows of the old table.
 
 The old table's name and columns are settings. One statement, `legacy_entries`, gives its rows
 under our names; the others read `FROM ({legacy}) AS legacy`, and PostgreSQL plans both as one.
@@ -6,20 +6,13 @@ under our names; the others read `FROM ({legacy}) AS legacy`, and PostgreSQL pla
 
 from psycopg import sql
 
-from ingester.store import statements
+from ingester.store.statements import statement
 from replay.legacy import LegacyTable
 
-FILE = "replay.sql"
 
-
-def statement(name: str) -> sql.SQL:
-    """One statement by its name."""
-    return statements.statement(name, FILE)
-
-
-def about_legacy(name: str, table: LegacyTable, file: str = FILE) -> sql.Composed:
+def about_legacy(name: str, table: LegacyTable) -> sql.Composed:
     """A statement that reads `{legacy}`, the rows of the old table under our names."""
-    return statements.statement(name, file).format(legacy=entries(table))
+    return statement(name).format(legacy=entries(table))
 
 
 def entries(table: LegacyTable) -> sql.Composed:

@@ -8,11 +8,12 @@ from ingester.event import REPLAY_TAG
 from ingester.settings import Settings
 from ingester.store.connection import Connection, translating
 from ingester.store.reading import Row
+from ingester.store.statements import statement
 from replay.expand import METRICS
 from replay.legacy import LegacyTable
 from replay.plan import Month, Problem, Survey
 from replay.ranges import Day
-from replay.store.statements import about_legacy, statement
+from replay.store.statements import about_legacy
 
 
 def survey(

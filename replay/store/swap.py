@@ -12,9 +12,10 @@ from datetime import date
 from psycopg import sql
 
 from ingester.store.connection import Connection
+from ingester.store.statements import statement
 from replay.settings import ReplaySettings
 from replay.store.locks import Patience, patiently
-from replay.store.rows import Row, one, statement
+from replay.store.rows import Row, one
 from replay.store.standing import RETIRED, SUFFIX, Dependent
 
 

@@ -1,6 +1,6 @@
 -- Keeps the ledger small: neighbouring folded rows become one. Neighbours are of the same topic
--- and partition with offsets that meet, or rows without a topic; what is summed stays summed, and
--- the row remembers every id, as the events carry them.
+-- and partition in one ledger (see closed_by) with offsets that meet, or rows without a topic; what
+-- is summed stays summed, and the row remembers every id, as the events carry them.
 -- Bounded twice: a row takes part until it stands for 100 batches, so none grows beyond 200 (whose
 -- ids still fit a heap row); one call reads at most 100,000 rows and removes at most 10,000.
 -- Under the refresh lock, since fold and retention write these rows too; writers only add rows
@@ -19,8 +19,8 @@ BEGIN
 
     WITH candidates AS (
         SELECT
-            ledger.batch_id, ledger.topic, ledger.topic_id, ledger.partition, ledger.first_offset,
-            ledger.next_offset,
+            ledger.batch_id, ledger.topic, ledger.topic_id, ledger.closed_by, ledger.partition,
+            ledger.first_offset, ledger.next_offset,
             coalesce(ledger.merged_batch_ids, ARRAY[ledger.batch_id]) AS ids
         FROM ingest_batches AS ledger
         WHERE ledger.folded_at < folded_before
@@ -34,21 +34,26 @@ BEGIN
             (topic IS NOT NULL AND first_offset IS DISTINCT FROM lag(next_offset) OVER neighbours)::integer
                 AS starts_run
         FROM candidates
-        WINDOW neighbours AS (PARTITION BY topic, topic_id, partition ORDER BY first_offset, batch_id)
+        WINDOW neighbours AS (
+            PARTITION BY topic, topic_id, closed_by, partition ORDER BY first_offset, batch_id
+        )
     ),
     runs AS (
         SELECT
             starts.*, sum(starts_run) OVER neighbours AS run
         FROM starts
-        WINDOW neighbours AS (PARTITION BY topic, topic_id, partition ORDER BY first_offset, batch_id)
+        WINDOW neighbours AS (
+            PARTITION BY topic, topic_id, closed_by, partition ORDER BY first_offset, batch_id
+        )
     ),
     pieces AS (
         SELECT
-            runs.batch_id, runs.ids, runs.topic, runs.topic_id, runs.partition, runs.run,
+            runs.batch_id, runs.ids, runs.topic, runs.topic_id, runs.closed_by, runs.partition,
+            runs.run,
             (sum(cardinality(ids)) OVER before_it - cardinality(ids)) / batches_per_row AS piece
         FROM runs
         WINDOW before_it AS (
-            PARTITION BY topic, topic_id, partition, run ORDER BY first_offset, batch_id
+            PARTITION BY topic, topic_id, closed_by, partition, run ORDER BY first_offset, batch_id
         )
     ),
     members AS (
@@ -57,7 +62,7 @@ BEGIN
             max(batch_id) OVER whole AS kept_id,
             count(*) OVER whole AS rows_in_piece
         FROM pieces
-        WINDOW whole AS (PARTITION BY topic, topic_id, partition, run, piece)
+        WINDOW whole AS (PARTITION BY topic, topic_id, closed_by, partition, run, piece)
     ),
     -- A piece is merged whole or not at all, whatever the bound on the work cuts off.
     chosen AS (

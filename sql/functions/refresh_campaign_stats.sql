@@ -187,3 +187,5 @@ $$;
 
 COMMENT ON FUNCTION refresh_campaign_stats(integer) IS
 'Folds up to max_batches unfolded batches (null: all) into the roll-ups; returns batches and events.';
+
+REVOKE ALL ON FUNCTION refresh_campaign_stats(integer) FROM public;

@@ -4,6 +4,7 @@
     ingester    starts such processes for one topic and one database
     traffic     records of every kind, drawn from a seed
     publish     puts them on a topic
+    page        what a process serves on its metrics port
     load        puts them there at a steady pace while something else is disturbed
     killing     workers killed at known stages of a batch; `kills` is its command, for any size
     test_*      each file named after what must survive

@@ -97,7 +97,7 @@ def _rounded(times: dict[str, list[float]]) -> dict[str, list[float]]:
 
 
 def _replay(ingester: Ingester, *arguments: str) -> str:
-    running = ingester.run(*arguments, seconds=1_200, program="replay")
+    running = ingester.run(*arguments, seconds=1_200, module="replay")
     assert running.code == 0, running.tail()
     return running.stdout
 

@@ -12,7 +12,7 @@ from tests.checker.judge import Verdict, judge
 _CHECKOUT = Path(__file__).parents[2]
 _OURS = ("INGESTER_", "KAFKA_", "REPLAY_", "PG", "DATABASE_URL")
 # How a given cluster is logged into is no business of a test.
-_KEPT = ("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_", "KAFKA_SSL_")
+_KEPT = ("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_", "KAFKA_SSL_", "INGESTER_ALLOW_PLAINTEXT")
 CATCH_UP_SECONDS = 60.0
 
 
@@ -53,22 +53,22 @@ class Ingester:
         self,
         *arguments: str,
         settings: Mapping[str, str] | None = None,
-        program: str = "ingester",
+        module: str = "ingester",
     ) -> Running:
         """Start a command, as in `start("run", "--workers", "2", settings={...})`.
 
-        `program`: ingester, or replay.
+        `module` is what Python runs: another one may prepare something and run the command itself.
         """
         inherited = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(_OURS) or name.startswith(_KEPT)
         }
-        log = self.directory / f"{len(self.processes):02}-{program}-{arguments[0]}.log"
+        log = self.directory / f"{len(self.processes):02}-{module}-{arguments[0]}.log"
         # This checkout, whatever is installed; what the caller's path adds comes after it.
         path = os.pathsep.join(filter(None, [str(_CHECKOUT), inherited.get("PYTHONPATH")]))
         running = Running(
-            [sys.executable, "-m", program, *arguments],
+            [sys.executable, "-m", module, *arguments],
             {**inherited, **self.settings, **(settings or {}), "PYTHONPATH": path},
             log,
         )
@@ -80,10 +80,10 @@ class Ingester:
         *arguments: str,
         seconds: float = CATCH_UP_SECONDS,
         settings: Mapping[str, str] | None = None,
-        program: str = "ingester",
+        module: str = "ingester",
     ) -> Running:
         """Start a command and wait for its end."""
-        running = self.start(*arguments, settings=settings, program=program)
+        running = self.start(*arguments, settings=settings, module=module)
         running.wait(seconds)
         return running
 

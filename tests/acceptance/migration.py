@@ -141,14 +141,14 @@ class Migration:
         # Slow enough that there is something left to kill, full speed afterwards.
         rate = max(200, int(planned["events"] / max(kills, 1) / 1.5))
         slowly = ("--rate", str(rate)) if kills else ()
-        running = self._ingester.start("run", "--json", *slowly, program="replay")
+        running = self._ingester.start("run", "--json", *slowly, module="replay")
         while sum(self._kills.values()) < kills:
             time.sleep(self._random.uniform(0.2, 2.0))
             assert running.code is None, f"ended before the last kill:\n{running.tail()}"
             if self._random.random() < 0.5:
                 running.kill()
                 self._kills["replay"] += 1
-                running = self._ingester.start("run", "--json", *slowly, program="replay")
+                running = self._ingester.start("run", "--json", *slowly, module="replay")
             else:
                 place = self._random.randrange(len(self._workers))
                 self._workers[place].kill()
@@ -157,7 +157,7 @@ class Migration:
         if kills:
             running.signal(signal.SIGTERM)
             running.wait(60)
-            running = self._ingester.start("run", "--json", program="replay")
+            running = self._ingester.start("run", "--json", module="replay")
         assert running.wait(1_200) == 0, running.tail()
         sys.stdout.write(running.stdout + "\n")
         self._seconds["replay run"] = round(time.monotonic() - started, 1)
@@ -221,7 +221,7 @@ class Migration:
 
     def _replay(self, *arguments: str, fails: bool = False) -> Running:
         started = time.monotonic()
-        running = self._ingester.run(*arguments, seconds=1_200, program="replay")
+        running = self._ingester.run(*arguments, seconds=1_200, module="replay")
         self._seconds.setdefault(f"replay {arguments[0]}", round(time.monotonic() - started, 1))
         assert fails or running.code == 0, running.tail()
         if len(running.stdout) < 20_000:

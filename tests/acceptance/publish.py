@@ -22,7 +22,7 @@ def publish(
             "bootstrap.servers": bootstrap,
             "enable.idempotence": True,
             "linger.ms": 20,
-            "log_level": 3,
+            "log_level": 2,
             **properties,
         }
     )

@@ -16,7 +16,7 @@ KILLS = 5
 
 
 def replay(ingester: Ingester, *arguments: str, code: int = 0) -> dict[str, Any]:
-    running = ingester.run(*arguments, "--json", program="replay")
+    running = ingester.run(*arguments, "--json", module="replay")
     assert running.code == code, running.tail()
     report: dict[str, Any] = json.loads(running.stdout)
     return report
@@ -64,7 +64,7 @@ def test_a_sync_that_is_killed_again_and_again_corrects_everything_once(
             ingester,
             f"DELETE FROM {NAME} WHERE id IN (SELECT id FROM {NAME} WHERE sent > 0 LIMIT 5)",
         )
-        running = ingester.start("sync", "--json", program="replay")
+        running = ingester.start("sync", "--json", module="replay")
         time.sleep(random.uniform(0.2, 1.2))
         running.kill()
         if number == 2:
@@ -85,7 +85,7 @@ def test_a_killed_swap_has_happened_or_has_not(migrating: tuple[Ingester, Runnin
     random = Random(2)
     for _ in range(KILLS):
         for step, after in (("cutover", "v"), ("rollback", "r")):
-            running = ingester.start(step, "--yes", "--json", program="replay")
+            running = ingester.start(step, "--yes", "--json", module="replay")
             time.sleep(random.uniform(0.3, 0.9))
             running.kill()
             if kind(ingester) != after:

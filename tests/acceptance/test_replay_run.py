@@ -29,7 +29,7 @@ def legacy(ingester: Ingester) -> Ingester:
 
 def replay(ingester: Ingester, *arguments: str, **settings: str) -> dict[str, Any]:
     """Run a command to its good end; returns what it printed."""
-    running = ingester.run(*arguments, "--json", settings=settings, program="replay")
+    running = ingester.run(*arguments, "--json", settings=settings, module="replay")
     assert running.code == 0, running.tail()
     report: dict[str, Any] = json.loads(running.stdout)
     return report
@@ -97,7 +97,7 @@ def test_a_run_that_is_killed_again_and_again_loses_and_repeats_nothing(
     random = Random(seed)
     kills = 0
     for _ in range(6):
-        running = legacy.start("run", "--rate", "1500", settings=SMALL, program="replay")
+        running = legacy.start("run", "--rate", "1500", settings=SMALL, module="replay")
         reach(legacy, running, acknowledged(legacy) + random.randint(0, 8))
         kills += running.code is None
         running.kill()
@@ -122,7 +122,7 @@ def acknowledged(ingester: Ingester) -> int:
 
 
 def test_two_runs_at_once_share_the_work(legacy: Ingester) -> None:
-    both = [legacy.start("run", "--json", settings=SMALL, program="replay") for _ in range(2)]
+    both = [legacy.start("run", "--json", settings=SMALL, module="replay") for _ in range(2)]
     reports = []
     for running in both:
         assert running.wait(60) == 0, running.tail()
@@ -137,7 +137,7 @@ def test_two_runs_at_once_share_the_work(legacy: Ingester) -> None:
 def test_another_cut_is_refused_and_changes_nothing(legacy: Ingester) -> None:
     first = replay(legacy, "run", "--until", "2026-06-01")
     assert 0 < first["events"] < EVENTS
-    refused = legacy.run("run", "--until", "2026-07-01", program="replay")
+    refused = legacy.run("run", "--until", "2026-07-01", module="replay")
     assert refused.code == 2
     assert "cut at 2026-06-01" in refused.stderr
     again = replay(legacy, "run")
@@ -153,7 +153,7 @@ def test_rows_that_cannot_be_events_stop_the_run_before_anything_is_published(
     assert not planned["ready"]
     (problem,) = [each for each in planned["problems"] if each["blocking"]]
     assert (problem["kind"], problem["rows"]) == ("negative", 1)
-    refused = legacy.run("run", program="replay")
+    refused = legacy.run("run", module="replay")
     assert refused.code == 78
     assert problem["examples"][0] in refused.stderr
     assert one(legacy, "SELECT count(*) FROM replay_ranges") == (0,)
@@ -163,7 +163,7 @@ def test_the_replay_waits_for_consumers_that_are_behind(legacy: Ingester) -> Non
     simulated = legacy.run("simulate", "--events", "500", "--seed", "1")
     assert simulated.code == 0
     legacy.catch_up()
-    running = legacy.start("run", "--lag-max", "200", "--json", settings=SMALL, program="replay")
+    running = legacy.start("run", "--lag-max", "200", "--json", settings=SMALL, module="replay")
     wait_for(lambda: acknowledged(legacy) >= 2, 30, running.tail)
     before = settled(legacy, running)
     assert 0 < before < replay(legacy, "status")["ranges"]
@@ -186,7 +186,7 @@ def settled(ingester: Ingester, running: Running) -> int:
 
 
 def test_a_signal_gives_the_open_range_back(legacy: Ingester) -> None:
-    running = legacy.start("run", "--rate", "300", "--json", settings=SMALL, program="replay")
+    running = legacy.start("run", "--rate", "300", "--json", settings=SMALL, module="replay")
     wait_for(lambda: acknowledged(legacy) >= 2, 30, running.tail)
     running.signal(signal.SIGTERM)
     assert running.wait(15) == 143
@@ -200,7 +200,7 @@ def test_a_signal_gives_the_open_range_back(legacy: Ingester) -> None:
 
 def test_generate_leaves_a_table_alone_that_it_did_not_make(ingester: Ingester) -> None:
     one(ingester, f"CREATE TABLE {NAME} AS SELECT 42 AS answer")
-    refused = ingester.run("generate", "--scale", "0.01", program="replay")
+    refused = ingester.run("generate", "--scale", "0.01", module="replay")
     assert refused.code == 78
     assert "was not made by replay generate" in refused.stderr
     assert one(ingester, f"SELECT answer FROM {NAME}") == (42,)

@@ -103,7 +103,7 @@ class FakeSource:
         noticed, self._noticed = self._noticed, []
         return noticed
 
-    def start(self, offsets: Mapping[int, int]) -> None:
+    def start(self, offsets: Mapping[int, int], _: Mapping[int, int]) -> None:
         """Read these partitions from these offsets on."""
         if self._refusals:
             self._refusals -= 1

@@ -5,7 +5,7 @@ next calls; it strikes where the real one would: before anything is written, or 
 """
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
@@ -15,10 +15,10 @@ from uuid import UUID
 import orjson
 
 from ingester.batch import Slice, Topic, Written
-from ingester.decoder import EPOCH, Event, Reason, Rejected, microseconds
 from ingester.encoded import Encoded
 from ingester.errors import CommitUnknown, NeedsAPerson, TemporaryError
 from ingester.event import EventType
+from ingester.outcomes import EPOCH, Event, Reason, Rejected, microseconds
 from tests.contract.stored import Counts, Entry, Identity, Reject, Stored, Told
 
 Fault = Literal["outage", "before", "after"]
@@ -88,6 +88,10 @@ class MemoryStore:
         database = self._database
         return {p: at for p, at in database.positions.items() if database.topics[p].name == topic}
 
+    def epochs(self, _: str) -> dict[int, int]:
+        """Leaders do not change here."""
+        return {}
+
     def floor(self) -> datetime:
         """The retention floor."""
         self._outage()
@@ -137,21 +141,29 @@ class MemoryStore:
             inserted=inserted,
             duplicates=duplicates,
             rejected=rejected,
+            reasons=Counter(self._reasons(kept)),
         )
         if lost == "after":
             self._unsettled = (True, written)
             raise CommitUnknown("COMMIT was carried out, and nobody said so")
         return written
 
+    @staticmethod
+    def _reasons(slices: Sequence[Slice]) -> list[str]:
+        return [
+            str(outcome.reason)
+            for part in slices
+            for outcome in part.outcomes
+            if isinstance(outcome, Rejected)
+        ]
+
     def _store(self, part: Slice) -> Counts:
         database = self._database
         floor_us = microseconds(database.floor)
         inserted = duplicates = conflicting = rejected = 0
-        for index, (record, outcome) in enumerate(zip(part.records, part.outcomes, strict=True)):
-            judged = outcome
-            if not isinstance(judged, Rejected) and judged[2] < floor_us:
-                judged = Rejected(Reason.OUTSIDE_WINDOW, "below the floor")
-                part.outcomes[index] = judged
+        below = Rejected(Reason.OUTSIDE_WINDOW, "below the floor")
+        part.outcomes.reject(lambda events: events.occurred_us < floor_us, below)
+        for record, judged in zip(part.records, part.outcomes, strict=True):
             if isinstance(judged, Rejected):
                 rejected += 1
                 where = part.partition, record.offset()

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ingester.decoder import microseconds
+from ingester.outcomes import microseconds
 from ingester.settings import Settings
 from ingester.store.events import EventStore
 from ingester.store.statements import statement

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ingester.batch import Slice, Topic
-from ingester.decoder import Window, decode, microseconds
+from ingester.decoder import decode
+from ingester.outcomes import Window, microseconds
 from tests.record import FakeRecord, headers_of
 
 TOPIC: Final = Topic("campaign-events", "topic-id", "cluster-id")

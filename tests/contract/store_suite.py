@@ -13,9 +13,9 @@ from threading import Barrier
 import pytest
 
 from ingester.batch import Slice, Written
-from ingester.decoder import microseconds
 from ingester.errors import CommitUnknown, NeedsAPerson
 from ingester.event import parse_rfc3339
+from ingester.outcomes import microseconds
 from tests.contract.slices import TOPIC, slice_of
 from tests.contract.stored import Backend, Counts, Stored
 from tests.record import event_id, value_of

@@ -8,14 +8,16 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.binary_copy import COLUMNS, HEADER, TRAILER, encode
-from ingester.decoder import EPOCH, Event, Rejected, decode
+from ingester.decoder import decode
 from ingester.event import COUNT_MAX, EventType
+from ingester.outcomes import EPOCH, Event, Events, Rejected
 from ingester.store.statements import about
 from tests.examples import examples
 from tests.unit.spelling import WINDOW, events, metadata, spellings
@@ -34,8 +36,9 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def copy(connection: psycopg.Connection[Any], outcomes: Sequence[Event | Rejected]) -> int:
-    keys = {out[0]: KEYS.get(out[0], 7) for out in outcomes if not isinstance(out, Rejected)}
-    rows = encode(outcomes, keys, BATCH_ID, [])
+    events = Events.of(enumerate(out for out in outcomes if not isinstance(out, Rejected)))
+    keys = np.array([KEYS.get(campaign_id, 7) for campaign_id in events.campaign_ids], np.int32)
+    rows = encode(events, keys, BATCH_ID)
     with connection.cursor() as cursor:
         with cursor.copy(about("copy_rows", table="from_binary")) as writer:
             writer.write(b"".join((HEADER, *rows, TRAILER)))
@@ -86,7 +89,8 @@ drawn_events: st.SearchStrategy[Event] = st.tuples(
     | st.sampled_from([0, 1, WINDOW.last_us, 252_455_615_999_999_999]),
     st.integers(0, 5),
     st.sampled_from([1, -1, COUNT_MAX, -COUNT_MAX]) | st.integers(-COUNT_MAX, COUNT_MAX),
-    st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    st.none()
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1),
     st.none() | metadata.map(str.encode),
 )
 
@@ -104,7 +108,7 @@ def test_binary_copy_stores_what_text_stores(
 def test_postgresql_takes_every_event_that_the_decoder_accepts(
     connection: psycopg.Connection[Any], values: list[bytes]
 ) -> None:
-    assert_equal(connection, decode(values, lambda _: (), WINDOW))
+    assert_equal(connection, list(decode(values, lambda _: (), WINDOW)))
 
 
 @pytest.mark.parametrize(

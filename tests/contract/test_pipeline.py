@@ -5,8 +5,11 @@ from datetime import date
 import pytest
 
 from ingester.batch import Topic
-from ingester.decoder import EPOCH
 from ingester.errors import IngesterError, NeedsAPerson, TemporaryError, UnhealthyStream
+from ingester.observing import metric
+from ingester.observing.meter import ProcessMeter
+from ingester.outcomes import EPOCH
+from tests.contract.schedule import BEGINNING
 from tests.contract.slices import TOPIC
 from tests.contract.world import Member, World
 from tests.record import event_id, value_of
@@ -616,3 +619,81 @@ def test_a_topic_made_again_while_it_is_read_stops_before_anything_of_it_is_writ
     with pytest.raises(NeedsAPerson, match="made again"):
         member.poll(100)
     assert stored_numbers(world) == [1, 2]
+
+
+# -- what is measured
+
+
+def measured(member: Member) -> dict[tuple[str, str], float]:
+    """A meter for this member, looked at after what it does next."""
+    meter = ProcessMeter("1")
+    member.pipeline.meter = meter
+    member.poll(40)
+    return dict(meter.figures.samples())
+
+
+def test_the_figures_of_a_member_are_what_the_store_holds() -> None:
+    world = World()
+    world.broker.publish(0, value_of(1), b"rubbish", value_of(1), None, value_of(2))
+    member = world.member()
+    member.source.assign(0)
+    shown = measured(member)
+    assert shown[metric.RECORDS.name, ""] == 5
+    assert shown[metric.EVENTS.name, ""] == 2
+    assert shown[metric.DUPLICATES.name, ""] == 1
+    assert shown[metric.REJECTED.name, "invalid_json"] == 1
+    assert shown[metric.REJECTED.name, "tombstone"] == 1
+    assert shown[metric.BATCHES.name, ""] == 1
+    assert shown[metric.REBALANCES.name, "assigned"] == 1
+    assert shown[metric.JOINED.name, "1"] == 1
+    assert BEGINNING.timestamp() < shown[metric.LAST_COMMIT.name, "1"]
+    assert shown[metric.LOOP.name, "1"] == world.time.now().timestamp()
+    assert member.pipeline.stored() == world.database.positions
+
+
+def test_what_is_stored_is_what_the_store_says_and_only_of_partitions_that_are_ours() -> None:
+    world = World(2)
+    publish(world, 0, *range(15))
+    publish(world, 1, *range(20, 25))
+    member = started(world, 0, 1)
+    member.steps.held = True
+    member.poll(4)
+    assert member.pipeline.stored() == {0: 0, 1: 0}
+    member.steps.held = False
+    member.source.revoke(1)
+    member.poll(30)
+    assert member.pipeline.stored() == {0: 15}
+
+
+def test_a_member_that_lost_its_partitions_is_no_member_until_it_is_asked_again() -> None:
+    member = started(World(), 0)
+    member.source.lose(0)
+    assert measured(member)[metric.JOINED.name, "1"] == 0
+    member.source.assign(0)
+    assert measured(member)[metric.JOINED.name, "1"] == 1
+
+
+def test_a_stalled_partition_starts_again_from_the_store() -> None:
+    world = World()
+    publish(world, 0, *range(15))
+    member = started(world, 0)
+    member.poll(20)
+    member.pipeline.restart([0, 7])
+    publish(world, 0, *range(20, 25))
+    member.poll(30)
+    assert member.schedule.times("start") == [{0: 0}, {0: 15}]
+    assert world.database.totals == {0: (20, 20, 0, 0, 0)}
+
+
+def test_a_stalled_partition_waits_for_the_write_under_way() -> None:
+    world = World()
+    publish(world, 0, *range(10))
+    member = started(world, 0)
+    member.steps.held = True
+    member.poll(3)
+    member.pipeline.restart([0])
+    member.poll(3)
+    assert member.schedule.times("start") == [{0: 0}]
+    member.steps.held = False
+    member.poll(30)
+    assert member.schedule.times("start") == [{0: 0}, {0: 10}]

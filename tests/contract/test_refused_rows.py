@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from ingester.batch import Slice
+from ingester.outcomes import Outcomes
 from tests.contract.postgres_backend import PostgresBackend, backend_on
 from tests.contract.slices import TOPIC, slice_of
 from tests.record import event_id, value_of
@@ -22,9 +23,11 @@ def backend(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post
 
 def spoiled(part: Slice, index: int, metadata: bytes = TOO_SMALL) -> Slice:
     """The slice with one event's metadata exchanged for what jsonb cannot keep."""
-    outcome = part.outcomes[index]
+    outcomes = list(part.outcomes)
+    outcome = outcomes[index]
     assert isinstance(outcome, tuple)
-    part.outcomes[index] = (*outcome[:6], metadata)
+    outcomes[index] = (*outcome[:6], metadata)
+    part.outcomes = Outcomes.of(outcomes)
     return part
 
 
@@ -105,3 +108,26 @@ def test_an_event_of_another_campaign_with_the_same_id_and_time_is_not_to_blame(
     part = slice_of(0, 0, [value_of(1, campaign_id="good"), value_of(1, campaign_id="bad")])
     outcome = store.write(TOPIC, [spoiled(part, 1)])
     assert (outcome.inserted, outcome.rejected) == (1, 1)
+
+
+def test_many_refused_rows_cost_two_passes_and_not_one_each(
+    backend: PostgresBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = backend.open()
+    store.positions(TOPIC, {0: 0})
+    prepared = []
+    monkeypatch.setattr(
+        "ingester.store.events.stage",
+        lambda name, **_: prepared.append(name) if name == "prepare" else None,
+    )
+    part = slice_of(0, 0, [value_of(number) for number in range(5_000)])
+    refused = range(0, 5_000, 25)
+    for index in refused:
+        spoiled(part, index)
+
+    outcome = store.write(TOPIC, [part])
+
+    assert (outcome.inserted, outcome.rejected) == (4_800, 200)
+    stored = backend.stored()
+    assert [reject[1] for reject in stored.rejects] == list(refused)
+    assert len(prepared) == 2, "once to learn of it, once without them"

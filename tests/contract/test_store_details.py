@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from ingester.batch import Slice, Topic
-from ingester.decoder import Reason, Rejected
 from ingester.errors import (
     IngesterError,
     NeedsAPerson,
@@ -18,6 +17,7 @@ from ingester.errors import (
     TemporaryError,
 )
 from ingester.event import VALUE_BYTES_MAX
+from ingester.outcomes import Outcomes, Reason, Rejected
 from ingester.settings import Settings
 from ingester.store.campaigns import CampaignKeys
 from ingester.store.connection import Connection, connect
@@ -54,7 +54,7 @@ def test_a_reject_keeps_everything_of_its_record(backend: PostgresBackend) -> No
         FakeRecord(2, large, b"k", [("h", b"x")] * 1_000),
     ]
     rejected = Rejected(Reason.INVALID_JSON, "\0\ud800 'quoted' \\ %s")
-    store.write(TOPIC, [Slice(0, 0, 3, list(records), [rejected] * 3)])
+    store.write(TOPIC, [Slice(0, 0, 3, list(records), Outcomes.of([rejected] * 3))])
     rows = backend.rows("""
         SELECT "offset", key, value, value_bytes, value_sha256, headers, topic, topic_id, partition,
             reason_code, state, detail = E'\\\\x00\\\\ud800 \\'quoted\\' \\\\\\\\ %s'

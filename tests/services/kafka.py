@@ -55,6 +55,11 @@ SINGLE_NODE = {
 }
 
 
+def new_cluster_id() -> str:
+    """A Kafka Uuid in text: URL-safe base64 without padding, not beginning with a dash (0x2e)."""
+    return base64.urlsafe_b64encode(b"\x2e" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
+
+
 class LocalKafka:
     """`directory` holds everything of this broker: configuration, data, log."""
 
@@ -93,6 +98,11 @@ class LocalKafka:
 
     def start(self) -> ServerProcess:
         """Start, and return once it answers."""
+        self.launch()
+        return self.wait_until_answers()
+
+    def launch(self) -> None:
+        """Start and do not wait: the nodes of a cluster answer only together."""
         jars = artifacts.kafka_jars()
         configuration = self._write_configuration()
         if not (self._data / "meta.properties").exists():
@@ -100,8 +110,17 @@ class LocalKafka:
         command = [toolchain.java(), *_HEAP, *_LOGGING, "-cp", f"{jars}/*", "kafka.Kafka"]
         command.append(str(configuration))
         self.process = ServerProcess.start("Kafka", command, log=self.log, leashed=self._leashed)
+
+    def wait_until_answers(self) -> ServerProcess:
+        """Return once what was launched answers."""
+        if self.process is None:
+            raise ServiceError("Kafka was not started.")
         self.process.wait_until(lambda: wire.kafka_answers(self.port), _START_SECONDS)
         return self.process
+
+    def formatting(self) -> list[str]:
+        """How its storage is formatted: here as the only node of a cluster of its own."""
+        return ["--standalone", "--cluster-id", new_cluster_id()]
 
     def stop(self) -> None:
         """A clean stop: logs flushed, no recovery at the next start."""
@@ -152,17 +171,8 @@ class LocalKafka:
         return configuration
 
     def _format(self, jars: Path, configuration: Path) -> None:
-        # A Kafka Uuid in text: URL-safe base64 without padding, not beginning with a dash (0x2e).
-        cluster_id = base64.urlsafe_b64encode(b"\x2e" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         command = [toolchain.java(), *_SHORT_LIVED, "-cp", f"{jars}/*", "kafka.tools.StorageTool"]
-        command += [
-            "format",
-            "--standalone",
-            "--cluster-id",
-            cluster_id,
-            "--config",
-            str(configuration),
-        ]
+        command += ["format", *self.formatting(), "--config", str(configuration)]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             ran = subprocess.run(

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from ingester.decoder import Rejected, Window, decode_strictly
+from ingester.outcomes import Rejected, Window
+from ingester.strict import decode_strictly
 from tests.sql.history import Event, History, Row, at, months_ago
 
 ADD: Final = "SELECT inserted, duplicates, conflicting FROM add_campaign_events(%s)"

@@ -38,11 +38,11 @@ def test_neighbours_become_one_row_that_remembers_them_all(history: History) -> 
         "SELECT max(batch_id), 't', 'id', 0, min(first_offset), max(next_offset), sum(records),"
         " sum(inserted), sum(duplicates), sum(conflicting), sum(rejected), sum(dropped),"
         " min(min_occurred_at), max(max_occurred_at), max(ingested_at), max(folded_at),"
-        " array_agg(batch_id ORDER BY batch_id) FROM ingest_batches"
+        " array_agg(batch_id ORDER BY batch_id), NULL::bigint AS closed_by FROM ingest_batches"
     )
     assert merge(history) == 4
     assert history.query(LEDGER) == before
-    assert before[0][-1] == ids
+    assert before[0][-2] == ids
     history.assert_books_balance()
     history.assert_statistics_are_true()
     assert merge(history) == 0
@@ -148,3 +148,15 @@ def test_merging_waits_for_a_fold_but_never_for_a_writer(
         writer.execute("SELECT refresh_campaign_stats()")
         with pytest.raises(psycopg.errors.LockNotAvailable):
             merge(history)
+
+
+def test_a_closed_ledger_is_merged_on_its_own(history: History) -> None:
+    """The offsets of two ledgers of one topic id may meet; they are not neighbours."""
+    closed = batches(history, 3)
+    history.query("UPDATE ingest_batches SET closed_by = 1 RETURNING 1")
+    begun = batches(history, 2)
+    assert merge(history) == 3
+    assert history.query("SELECT merged_batch_ids, closed_by FROM ingest_batches ORDER BY 2") == [
+        (closed, 1),
+        (begun, None),
+    ]

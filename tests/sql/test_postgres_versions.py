@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from ingester.batch import Slice, Topic
-from ingester.decoder import EPOCH, Window, decode
+from ingester.decoder import decode
+from ingester.outcomes import EPOCH, Window
 from ingester.settings import load_settings
 from ingester.store.connection import connect
 from ingester.store.events import EventStore

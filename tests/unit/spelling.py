@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 from hypothesis import strategies as st
 
-from ingester.decoder import Window, microseconds
+from ingester.outcomes import Window, microseconds
 
 Members = list[tuple[str, str]]
 

@@ -1,7 +1,7 @@
 """A batch knows when it is full and what it holds of each partition."""
 
 from ingester.batch import Batch, Limits
-from ingester.decoder import Event, Rejected
+from ingester.outcomes import Event, Outcomes
 from tests.record import FakeRecord
 
 EVENT: Event = ("c", bytes(16), 0, 0, 1, None, None)
@@ -12,8 +12,7 @@ def add(
     batch: Batch, partition: int, first: int, end: int, size_bytes: int = 0, now: float = 0.0
 ) -> None:
     records = [FakeRecord(offset) for offset in range(first, end)]
-    outcomes: list[Event | Rejected] = [EVENT] * len(records)
-    batch.add(partition, first, records, outcomes, size_bytes, now)
+    batch.add(partition, first, records, Outcomes.of([EVENT] * len(records)), size_bytes, now)
 
 
 def test_a_new_batch_is_empty_and_waits_for_nothing() -> None:
@@ -54,7 +53,7 @@ def test_age_counts_from_the_first_record() -> None:
 
 def test_a_slice_spans_from_the_position_given_to_the_last_record() -> None:
     batch = Batch(LIMITS)
-    batch.add(3, 40, [FakeRecord(45), FakeRecord(47)], [EVENT, EVENT], 10, 0.0)
+    batch.add(3, 40, [FakeRecord(45), FakeRecord(47)], Outcomes.of([EVENT, EVENT]), 10, 0.0)
     part = batch.slices[3]
     assert (part.partition, part.start, part.end) == (3, 40, 48)
     assert [record.offset() for record in part.records] == [45, 47]
@@ -63,7 +62,7 @@ def test_a_slice_spans_from_the_position_given_to_the_last_record() -> None:
 def test_the_start_of_a_slice_stays_where_it_was_first_given() -> None:
     batch = Batch(LIMITS)
     add(batch, 0, 0, 2)
-    batch.add(0, 77, [FakeRecord(2)], [EVENT], 0, 0.0)
+    batch.add(0, 77, [FakeRecord(2)], Outcomes.of([EVENT]), 0, 0.0)
     assert (batch.slices[0].start, batch.slices[0].end) == (0, 3)
 
 

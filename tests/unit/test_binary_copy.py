@@ -1,9 +1,9 @@
 """Rows in binary COPY format: their order, their months, their repeats."""
 
 import struct
-from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,10 +18,9 @@ from ingester.binary_copy import (
     identity_of,
     is_conflicting,
     months_of,
-    without_repeats,
 )
-from ingester.decoder import EPOCH, Event, Reason, Rejected, microseconds
 from ingester.event import COUNT_MAX
+from ingester.outcomes import EPOCH, Event, Events, microseconds
 from tests.examples import examples
 
 KEYS = {f"c{key}": key for key in (0, 1, 2, 255, 256, 2**31 - 1)}
@@ -39,7 +38,8 @@ def an_event(
 
 
 def row_of(event: Event, batch_id: int = 1) -> bytes:
-    (row,) = encode([event], KEYS, batch_id, [])
+    keys = np.array([KEYS[event[0]]], np.int32)
+    (row,) = encode(Events.of([(0, event)]), keys, batch_id)
     return row
 
 
@@ -80,7 +80,7 @@ def test_a_row_gives_back_its_batch_and_identity(event: Event, batch_id: int) ->
 
 def test_a_row_is_laid_out_as_postgresql_reads_it() -> None:
     event: Event = ("c256", bytes(range(16)), 1, 4, -2, "é", b'{"k":1}')
-    (row,) = encode([event], KEYS, 7, [])
+    row = row_of(event, 7)
     fields = []
     (field_count,) = struct.unpack_from(">h", row)
     position = 2
@@ -111,9 +111,11 @@ def test_absent_extras_are_nulls() -> None:
     assert row_of(only_metadata).endswith(b"sent" + b"\xff" * 4 + b"\0\0\0\3\1{}")
 
 
-def test_rejects_make_no_rows() -> None:
-    rejected = Rejected(Reason.TOMBSTONE, "")
-    assert encode([rejected, an_event(), rejected], KEYS, 1, []) == [row_of(an_event())]
+@examples(100)
+@given(st.lists(events, max_size=20))
+def test_many_rows_are_encoded_as_each_would_be(drawn: list[Event]) -> None:
+    keys = np.array([KEYS[event[0]] for event in drawn], np.int32)
+    assert encode(Events.of(enumerate(drawn)), keys, 1) == [row_of(event) for event in drawn]
 
 
 # -- months
@@ -172,21 +174,6 @@ def test_no_rows_make_no_months() -> None:
 # -- repeats
 
 
-@examples(200)
-@given(st.lists(events, max_size=12), st.data())
-def test_of_repeats_the_first_stays_and_the_others_are_told(
-    drawn: list[Event], data: st.DataObject
-) -> None:
-    again = data.draw(st.lists(st.sampled_from(drawn), max_size=6)) if drawn else []
-    rows = [row_of(event, number + 1) for number, event in enumerate([*drawn, *again])]
-    kept, repeats = without_repeats(rows)
-    first: dict[bytes, bytes] = {}
-    for row in rows:
-        first.setdefault(row[:KEY_BYTES], row)
-    assert kept == list(first.values())
-    assert Counter(kept) + Counter(row for row, _ in repeats) == Counter(rows)
-
-
 @pytest.mark.parametrize(
     ("changed", "conflicts"),
     [
@@ -201,20 +188,9 @@ def test_a_repeat_conflicts_where_its_type_or_count_differs(
 ) -> None:
     first, other = row_of(an_event(), 1), row_of(an_event(**changed), 2)  # type: ignore[arg-type]
     assert is_conflicting(other, first) is conflicts
-    assert without_repeats([first, other]) == ([first], [(other, conflicts)])
 
 
 def test_a_repeat_with_other_extras_does_not_conflict() -> None:
     with_extras: Event = ("c1", bytes(16), 0, 0, 1, "e", b'{"k":1}')
     first, other = row_of(an_event()), row_of(with_extras)
-    assert without_repeats([first, other]) == ([first], [(other, False)])
-
-
-@pytest.mark.parametrize(
-    "changed", [{"occurred_us": 1}, {"campaign_id": "c2"}, {"event_id": b"\1" * 16}]
-)
-def test_events_that_differ_in_any_part_of_their_identity_are_two(
-    changed: dict[str, object],
-) -> None:
-    rows = [row_of(an_event()), row_of(an_event(**changed))]  # type: ignore[arg-type]
-    assert without_repeats(rows) == (rows, [])
+    assert not is_conflicting(other, first)

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingester.decoder import Window, decode
+from ingester.decoder import decode
 from ingester.errors import NeedsAPerson
 from ingester.event import COUNT_MAX, is_replay_id
+from ingester.outcomes import Window
 from replay.correction import corrections
 from replay.expand import METRICS, event_id
 from replay.verification import Difference

@@ -5,7 +5,9 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingester.decoder import Headers, Rejected, decode, decode_strictly, type_codes
+from ingester.decoder import decode
+from ingester.outcomes import Headers, Rejected
+from ingester.strict import decode_strictly, type_codes
 from tests.examples import examples
 from tests.unit.oracle import Understood, tree_of, understood
 from tests.unit.spelling import WINDOW, damaged, enveloped, events, quoted, spellings
@@ -18,7 +20,8 @@ TYPE_OF = {code: name for name, code in type_codes.items()}
 
 
 def decoded(value: bytes | None, headers: Headers = ()) -> Any:
-    return decode([value], lambda _: headers, WINDOW)[0]
+    (outcome,) = decode([value], lambda _: headers, WINDOW)
+    return outcome
 
 
 def as_understood(outcome: Any) -> Understood | None:
@@ -59,7 +62,7 @@ def test_a_damaged_event_is_judged_alike_on_both_paths(value: bytes, headers: He
 @examples(200)
 @given(st.lists(st.none() | st.binary(max_size=200) | damaged() | spellings(events), max_size=8))
 def test_every_value_has_exactly_one_outcome_in_its_place(values: list[bytes | None]) -> None:
-    outcomes = decode(values, lambda _: (), WINDOW)
+    outcomes = list(decode(values, lambda _: (), WINDOW))
     assert outcomes == [decoded(value) for value in values]
     for outcome in outcomes:
         if isinstance(outcome, Rejected):

@@ -11,6 +11,8 @@ from ingester.errors import (
     IngesterError,
     NeedsAPerson,
     NotPermitted,
+    OffsetGap,
+    ServerFull,
     SettingsError,
     TemporaryError,
     UnhealthyStream,
@@ -22,10 +24,12 @@ CODES = {
     UsageError: 2,
     DifferencesFound: 3,
     TemporaryError: 75,
+    ServerFull: 75,
     CommitUnknown: 75,
     NotPermitted: 77,
     NeedsAPerson: 78,
     SettingsError: 78,
+    OffsetGap: 78,
     UnhealthyStream: 78,
 }
 
@@ -52,4 +56,4 @@ def test_the_picture_in_the_docstring_shows_every_error() -> None:
 
 def test_only_what_passes_by_itself_is_tried_again() -> None:
     passing = {error for error in CODES if issubclass(error, TemporaryError)}
-    assert passing == {TemporaryError, CommitUnknown}
+    assert passing == {TemporaryError, CommitUnknown, ServerFull}

@@ -6,17 +6,10 @@ from typing import Any
 
 import pytest
 
-from ingester.decoder import (
-    EPOCH,
-    Headers,
-    Reason,
-    Rejected,
-    Window,
-    decode,
-    decode_strictly,
-    microseconds,
-)
+from ingester.decoder import decode
 from ingester.event import METADATA_BYTES_MAX, VALUE_BYTES_MAX
+from ingester.outcomes import EPOCH, Headers, Reason, Rejected, Window, microseconds
+from ingester.strict import decode_strictly
 from tests.unit.spelling import REPLAYED, enveloped, quoted
 
 WINDOW = Window(
@@ -332,7 +325,7 @@ def cases(table: Mapping[Reason, Mapping[str, bytes | None]]) -> pytest.MarkDeco
 
 
 def outcome_of(value: bytes | None, headers: Headers = ()) -> Any:
-    outcome = decode([value], lambda _: headers, WINDOW)[0]
+    (outcome,) = decode([value], lambda _: headers, WINDOW)
     assert outcome == decode_strictly(value, headers, WINDOW)
     return outcome
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from ingester.decoder import Headers, Reason, Rejected
 from ingester.event import VALUE_BYTES_MAX
+from ingester.outcomes import Headers, Reason, Rejected
 from ingester.store.rejects import LARGE_VALUE_KEPT_BYTES, reject_row
 from tests.record import FakeRecord
 

@@ -6,6 +6,8 @@ import time
 import pytest
 
 from ingester.errors import CommitUnknown, IngesterError, NeedsAPerson, TemporaryError
+from ingester.observing import metric
+from ingester.observing.meter import ProcessMeter
 from ingester.retry import Retry
 
 
@@ -102,3 +104,22 @@ def test_a_stop_ends_a_long_wait_at_once() -> None:
     with pytest.raises(TemporaryError):
         Retry(stopping, first_seconds=3600.0, seconds_max=3600.0)(Job(1_000_000))
     assert time.monotonic() - began < 5.0
+
+
+def test_an_outage_is_measured_while_it_lasts_and_over_when_it_is() -> None:
+    meter = ProcessMeter("1")
+    during: list[float] = []
+
+    def job() -> str:
+        during.append(meter.figures.samples().get((metric.OUTAGE.name, "1"), 0.0))
+        if len(during) < 4:
+            raise TemporaryError("away")
+        return "done"
+
+    assert Retry(threading.Event(), 0.001, 0.002, meter=meter)(job) == "done"
+    shown = meter.figures.samples()
+    assert during[0] == 0
+    assert 0 < during[1] <= during[2] <= during[3]
+    assert shown[metric.OUTAGE.name, "1"] == 0
+    assert shown[metric.RETRIES.name, ""] == 3
+    assert shown[metric.OUTAGE_TOTAL.name, ""] == pytest.approx(during[3])

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from ingester.errors import SettingsError
 from ingester.settings import Settings, load_settings
+from ingester.store.connection import connect
 
 CANARY = "canary-7f3a"
 
@@ -227,3 +228,61 @@ def test_a_secret_does_not_leave_with_a_complaint_about_something_else(
     chain = [refused.value, refused.value.__cause__]
     assert not any(CANARY in repr(error) for error in chain)
     assert refused.value.__suppress_context__, "pydantic's error quotes the input"
+
+
+@pytest.mark.parametrize(
+    "servers",
+    ["localhost:9092", "127.0.0.1:1,127.8.9.10:2", "[::1]:9092", "PLAINTEXT://LOCALHOST:9092"],
+)
+def test_plain_text_is_fine_on_this_machine(servers: str) -> None:
+    load_settings(kafka_bootstrap_servers=servers)
+
+
+@pytest.mark.parametrize(
+    "servers",
+    ["kafka:9092", "127.0.0.1:1,10.0.0.1:2", "[::2]:9092", "localhost.example.org:1",
+     "PLAINTEXT://b1.example.org:9092"],
+)  # fmt: skip
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT"])
+def test_plain_text_to_another_machine_needs_a_setting(servers: str, protocol: str) -> None:
+    given = {
+        "kafka_bootstrap_servers": servers,
+        "kafka_security_protocol": protocol,
+        "kafka_sasl_mechanism": "PLAIN",
+    }
+    with pytest.raises(SettingsError, match="INGESTER_ALLOW_PLAINTEXT"):
+        load_settings(**given)
+    load_settings(**given, ingester_allow_plaintext=True)
+    load_settings(**given | {"kafka_security_protocol": protocol.replace("PLAINTEXT", "SSL")[-8:]})
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("postgresql://127.0.0.1/db", True),
+        ("postgresql:///db", True),
+        ("host=/run/postgresql", True),
+        ("postgresql://db.example.org/db", False),
+        ("postgresql://127.0.0.1,db.example.org/db", False),
+        ("postgresql://db.example.org/db?sslmode=prefer", False),
+        ("host=127.0.0.1 hostaddr=10.0.0.1", False),
+        ("postgresql://db.example.org/db?sslmode=verify-full", True),
+        ("postgresql://db.example.org/db?sslmode=require", True),
+    ],
+)
+def test_a_database_elsewhere_is_not_asked_in_plain_text(
+    url: str, allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def nobody(**parameters: object) -> None:
+        asked.append(parameters)
+        raise InterruptedError
+
+    monkeypatch.setattr("psycopg.connect", nobody)
+    settings = load_settings(database_url=url)
+    with pytest.raises(InterruptedError if allowed else SettingsError):
+        connect(settings, "test")
+    assert bool(asked) is allowed
+    with pytest.raises(InterruptedError):
+        connect(load_settings(database_url=url, ingester_allow_plaintext=True), "test")

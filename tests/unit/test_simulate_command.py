@@ -16,8 +16,9 @@ from typer.testing import CliRunner, Result
 from ingester.commands import simulate as command
 from ingester.commands.interruption import Interruption
 from ingester.commands.simulate import simulate
-from ingester.decoder import EPOCH, Rejected, Window, decode
+from ingester.decoder import decode
 from ingester.errors import TemporaryError, UsageError
+from ingester.outcomes import EPOCH, Rejected, Window
 from ingester.simulation.tally import METRICS
 
 Published = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]

@@ -16,17 +16,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ingester.decoder import (
-    EPOCH,
-    Reason,
-    Rejected,
-    Window,
-    decode,
-    decode_strictly,
-    type_codes,
-)
+from ingester.decoder import decode
 from ingester.errors import UsageError
 from ingester.event import EventType
+from ingester.outcomes import EPOCH, Reason, Rejected, Window
 from ingester.simulation.campaign import LAST_SEND_US, Campaign, cast
 from ingester.simulation.earlier import RECENT_MAX, SAMPLE_MAX, Earlier
 from ingester.simulation.event import rfc3339, uuid7
@@ -38,6 +31,7 @@ from ingester.simulation.selection import Mixture, Selection, lognormal, split
 from ingester.simulation.stream import Outcome, SimulatedRecord, records
 from ingester.simulation.tally import METRICS, Tally
 from ingester.simulation.timeline import touches
+from ingester.strict import decode_strictly, type_codes
 
 UNTIL = datetime(2025, 11, 23, tzinfo=UTC)
 UNTIL_US = int(UNTIL.timestamp()) * SECOND_US
@@ -168,7 +162,8 @@ def test_the_tally_equals_the_sums_of_the_events_to_be_inserted(
 
 def decoded(published: Sequence[SimulatedRecord]) -> list[Any]:
     """What the decoder says of each."""
-    return decode([record.value for record in published], lambda i: published[i].headers, WINDOW)
+    values = [record.value for record in published]
+    return list(decode(values, lambda i: published[i].headers, WINDOW))
 
 
 def test_the_decoder_finds_in_every_record_what_was_announced(

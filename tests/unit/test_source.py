@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
 from ingester import kafka
-from ingester.errors import NeedsAPerson
+from ingester.errors import OffsetGap
 from ingester.kafka import Source
 from ingester.settings import Settings
 
@@ -19,6 +19,10 @@ class Scripted:
     number: int
     position: int
     fault: Any = None
+    epoch: int = 0
+
+    def leader_epoch(self) -> int:
+        return self.epoch
 
     def partition(self) -> int:
         return self.number
@@ -39,6 +43,11 @@ class Client:
     assigned: list[tuple[str, list[tuple[int, int]]]] = field(default_factory=list)
     callbacks: dict[str, Any] = field(default_factory=dict)
     resumed: list[int] = field(default_factory=list)
+    watermarks: tuple[int, int] = (0, 100)
+
+    def get_watermark_offsets(self, _: TopicPartition, timeout: float) -> tuple[int, int]:
+        assert timeout > 0
+        return self.watermarks
 
     def subscribe(self, _: list[str], **callbacks: Any) -> None:
         self.callbacks = callbacks
@@ -172,11 +181,57 @@ def test_an_end_that_more_records_followed_is_told_no_more(client: Client, sourc
     assert sum(len(run) for _, run in polled.runs) == 2
 
 
-def test_an_offset_out_of_range_is_never_skipped(client: Client, source: Source) -> None:
-    source.start({0: 0})
-    client.script = [[Scripted(0, 0, KafkaError(KafkaError._AUTO_OFFSET_RESET))]]
-    with pytest.raises(NeedsAPerson):
+OUT_OF_RANGE = Scripted(0, 0, KafkaError(KafkaError._AUTO_OFFSET_RESET))
+
+
+@pytest.mark.parametrize(
+    ("watermarks", "told"),
+    [
+        ((60, 100), "10 offsets were deleted"),
+        ((0, 40), "it was truncated"),
+        ((0, 100), "leader epochs"),
+    ],
+)
+def test_an_offset_out_of_range_is_never_skipped(
+    client: Client, source: Source, watermarks: tuple[int, int], told: str
+) -> None:
+    source.start({0: 50})
+    client.script, client.watermarks = [[OUT_OF_RANGE]], watermarks
+    with pytest.raises(OffsetGap, match=told):
         source.poll(100, 0.0)
+
+
+def test_an_offset_out_of_range_of_a_partition_that_went_is_no_alarm(
+    client: Client, source: Source
+) -> None:
+    client.script = [[OUT_OF_RANGE]]
+    assert offsets_of(source) == []
+
+
+def test_the_record_before_the_start_tells_whether_the_log_is_the_one_that_was_read(
+    client: Client, source: Source
+) -> None:
+    source.start({0: 50}, {0: 3})
+    assert client.assigned == [("assign", [(0, 49)])]
+    client.script = [[Scripted(0, 49, epoch=3), *records(0, 50)]]
+    assert offsets_of(source) == [(0, [50])]
+
+    source.start({0: 50}, {0: 3})
+    client.script = [[Scripted(0, 49, epoch=4), *records(0, 50)]]
+    with pytest.raises(OffsetGap, match="leader epochs"):
+        source.poll(100, 0.0)
+
+
+def test_a_record_before_the_start_that_is_gone_is_no_alarm(client: Client, source: Source) -> None:
+    source.start({0: 50}, {0: 3})
+    client.script = [[Scripted(0, 50, epoch=4)]]
+    assert offsets_of(source) == [(0, [50])]
+
+    source.start({0: 50}, {0: 3})
+    client.script, client.watermarks = [[OUT_OF_RANGE], records(0, 50)], (50, 100)
+    assert offsets_of(source) == []
+    assert client.assigned[-1] == ("assign", [(0, 50)])
+    assert offsets_of(source) == [(0, [50])]
 
 
 def test_a_passing_fault_of_a_partition_loses_no_records(client: Client, source: Source) -> None:

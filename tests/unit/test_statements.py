@@ -9,32 +9,19 @@ import pytest
 import ingester
 import replay
 from ingester.store import statements
-from ingester.store.statements import about, sql_directory, statement
+from ingester.store.statements import about, sql_directory, statement, statement_files
 from ingester.store.verification import CHECKS
 from replay.store.generation import INDEXES
 
-FILES = {
-    "queries.sql": ingester,
-    "replay.sql": replay,
-    "generate.sql": replay,
-    "migration.sql": replay,
-}
-"""Each file of named statements, and the package that asks for them."""
-NAMED = [
-    (file, name)
-    for file in FILES
-    for name in re.findall(
-        r"^-- name: (.*)$", (sql_directory() / file).read_text(encoding="utf-8"), re.MULTILINE
-    )
-]
+SOURCE = "\n".join(
+    path.read_text(encoding="utf-8")
+    for package in (ingester, replay)
+    for path in Path(package.__path__[0]).rglob("*.py")
+)
 COMPOSED = {f"verify_{check}" for check in CHECKS} | {f"index_{index}" for index in INDEXES}
-NAMES = [name for _, name in NAMED]
-SOURCES = {
-    file: "\n".join(
-        path.read_text(encoding="utf-8") for path in Path(package.__path__[0]).rglob("*.py")
-    )
-    for file, package in FILES.items()
-}
+TEXTS = {path.name: path.read_text(encoding="utf-8") for path in statement_files()}
+TEXT = "\n".join(TEXTS.values())
+NAMES = re.findall(r"^-- name: (.*)$", TEXT, flags=re.MULTILINE)
 
 
 def test_every_name_is_one_plain_word_and_stands_once() -> None:
@@ -42,31 +29,37 @@ def test_every_name_is_one_plain_word_and_stands_once() -> None:
     assert [name for name, times in Counter(NAMES).items() if times > 1] == []
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", TEXTS)
 def test_nothing_but_comments_stands_before_the_first_name(file: str) -> None:
-    before = (sql_directory() / file).read_text(encoding="utf-8").partition("-- name:")[0]
+    before = TEXTS[file].partition("-- name:")[0]
     assert all(not line or line.startswith("--") for line in before.splitlines())
 
 
-@pytest.mark.parametrize(("file", "name"), NAMED)
-def test_every_statement_can_be_asked_for_and_says_something(file: str, name: str) -> None:
-    text = statement(name, file).as_string(None)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_statement_can_be_asked_for_and_says_something(name: str) -> None:
+    text = statement(name).as_string(None)
     code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
     assert code.strip()
     assert not text.endswith(";"), "one statement needs no end, and EXPLAIN could not take it"
     assert "-- name:" not in text
 
 
-@pytest.mark.parametrize(("file", "name"), NAMED)
-def test_every_statement_is_used(file: str, name: str) -> None:
-    assert f'"{name}"' in SOURCES[file] or name in COMPOSED
+@pytest.mark.parametrize("name", NAMES)
+def test_every_statement_is_used(name: str) -> None:
+    assert f'"{name}"' in SOURCE or name in COMPOSED
 
 
 def test_every_statement_that_is_used_exists() -> None:
-    pattern = r'\b(?:statement|about|about_legacy)\(\s*"(\w+)"'
-    used = {name for source in SOURCES.values() for name in re.findall(pattern, source)}
+    used = set(re.findall(r'\b(?:statement|about|about_legacy)\(\s*"(\w+)"', SOURCE))
     assert used
     assert used <= set(NAMES)
+
+
+@pytest.mark.parametrize("file", TEXTS)
+def test_the_opening_comment_of_a_file_is_part_of_no_statement(file: str) -> None:
+    # The one before it would end with it, and whatever stands in braces there would be a parameter.
+    opening = TEXTS[file].splitlines()[0]
+    assert [name for name in NAMES if opening in statement(name).as_string(None)] == []
 
 
 def test_a_name_that_does_not_exist_is_an_error() -> None:

@@ -1,0 +1,88 @@
+-- Least privilege: three group roles to grant to logins. Run by the owner of the schema, after
+-- every migration (`ingester migrate --roles`, or psql -f); safe to run again. Roles belong to the
+-- whole server, privileges to this database and to the connection's schema.
+--
+--   ingester_writer     ingester run: adds events, moves offsets; no DDL, no UPDATE of events
+--   ingester_refresher  ingester refresh: folds, makes and drops partitions through functions only
+--   ingester_reader     dashboards: the views and get_campaign_stats, nothing else
+--
+-- The owner migrates, verifies and operates (offsets, rejected). Nobody else changes a decision.
+
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['ingester_writer', 'ingester_refresher', 'ingester_reader'] LOOP
+        IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = name) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+        END IF;
+        -- What an older version of this file granted and this one does not must go.
+        EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM %I', current_schema(), name);
+        EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA %I FROM %I', current_schema(), name);
+        EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA %I FROM %I', current_schema(), name);
+        EXECUTE format('REVOKE ALL ON ALL PROCEDURES IN SCHEMA %I FROM %I', current_schema(), name);
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), name);
+        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), name);
+    END LOOP;
+    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    -- Repeats go through a temporary table.
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO ingester_writer', current_database());
+END
+$$;
+
+-- The writer
+
+GRANT SELECT, INSERT ON campaigns TO ingester_writer;
+-- SELECT, because a repeat is compared with what is stored.
+GRANT SELECT, INSERT ON campaign_events TO ingester_writer;
+GRANT SELECT, INSERT, UPDATE ON ingest_offsets TO ingester_writer;
+GRANT SELECT, INSERT ON ingest_batches TO ingester_writer;
+GRANT USAGE ON SEQUENCE ingest_batch_ids TO ingester_writer;
+GRANT INSERT ON rejected_events TO ingester_writer;
+GRANT SELECT ON retention_floor TO ingester_writer;
+-- Its metrics page says when the statistics were last refreshed.
+GRANT SELECT ON stats_refreshes TO ingester_writer;
+GRANT EXECUTE ON FUNCTION create_campaign_events_partition(date) TO ingester_writer;
+GRANT EXECUTE ON FUNCTION campaign_events_partition_name(date) TO ingester_writer;
+GRANT EXECUTE ON FUNCTION ingest_lock_key(text) TO ingester_writer;
+
+-- The refresher
+
+GRANT SELECT ON ingest_batches TO ingester_refresher;
+GRANT SELECT ON retention_floor TO ingester_refresher;
+GRANT SELECT ON dropped_partitions TO ingester_refresher;
+-- For the dead-letter topic, where there is one.
+GRANT SELECT, UPDATE (forwarded_at) ON rejected_events TO ingester_refresher;
+GRANT SELECT, INSERT, DELETE ON stats_refreshes TO ingester_refresher;
+GRANT EXECUTE ON FUNCTION refresh_campaign_stats(integer) TO ingester_refresher;
+GRANT EXECUTE ON FUNCTION rebuild_campaign_stats(date, date) TO ingester_refresher;
+GRANT EXECUTE ON FUNCTION summarize_campaign_events() TO ingester_refresher;
+GRANT EXECUTE ON FUNCTION merge_ingest_batches(timestamptz) TO ingester_refresher;
+GRANT EXECUTE ON FUNCTION create_campaign_events_partition(date) TO ingester_refresher;
+GRANT EXECUTE ON FUNCTION campaign_events_partition_name(date) TO ingester_refresher;
+GRANT EXECUTE ON PROCEDURE drop_old_campaign_events_partitions(integer) TO ingester_refresher;
+GRANT EXECUTE ON FUNCTION raise_retention_floor(date) TO ingester_refresher;
+GRANT EXECUTE ON FUNCTION campaign_events_partition_contents(date) TO ingester_refresher;
+GRANT EXECUTE ON FUNCTION retire_campaign_events_partition(date, jsonb) TO ingester_refresher;
+GRANT EXECUTE ON FUNCTION drop_retired_campaign_events_partition(date) TO ingester_refresher;
+
+-- The reader
+
+GRANT SELECT ON campaign_daily_stats, campaign_weekly_stats, campaign_monthly_stats
+TO ingester_reader;
+GRANT EXECUTE ON FUNCTION get_campaign_stats(text [], date, date, text) TO ingester_reader;
+
+-- The leaves that exist; new ones are granted by the function that makes them
+
+DO $$
+DECLARE
+    leaf regclass;
+BEGIN
+    FOR leaf IN
+        SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'campaign_events'::regclass
+    LOOP
+        EXECUTE format('GRANT SELECT, INSERT ON %s TO ingester_writer', leaf);
+    END LOOP;
+END
+$$;

@@ -1,0 +1,112 @@
+"""Rejects reach a dead-letter topic, marked as Kafka Connect marks them; at least once."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import psycopg
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from ingester.dead_letters import DeadLetter, forward
+from ingester.errors import TemporaryError
+from ingester.settings import Settings
+from ingester.store.refreshing import RefreshStore
+from tests.acceptance.ingester import Ingester
+from tests.acceptance.publish import publish
+from tests.acceptance.traffic import Publication, mixed
+from tests.topics import Topics
+
+REJECTS = 700
+"""More than are taken at once."""
+
+
+def letters(bootstrap: str, topic: str) -> list[tuple[Any, Any, dict[str, bytes]]]:
+    """Key, value and headers of all records of a topic of one partition."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "judge"})
+    end = consumer.get_watermark_offsets(TopicPartition(topic, 0))[1]
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    found: list[Any] = []
+    while len(found) < end:
+        found += [message for message in consumer.consume(500, 1.0) if message.error() is None]
+    consumer.close()
+    return [(each.key(), each.value(), dict(each.headers() or ())) for each in found]
+
+
+@pytest.fixture
+def forwarding(ingester: Ingester) -> str:
+    """An ingester that has rejected 700 records and knows a dead-letter topic: its name."""
+    known = Publication(b"key", b"{", (("trace", b"\x00\xff"),), 2)
+    publish(ingester.bootstrap, ingester.topic, [known, *mixed(111, REJECTS - 1, invalid=1)])
+    publish(ingester.bootstrap, ingester.topic, mixed(112, 100, invalid=0))
+    ingester.catch_up()
+    return Topics(ingester.bootstrap).create(partitions=1)
+
+
+def test_rejects_are_forwarded_once_with_connects_headers(
+    ingester: Ingester, forwarding: str
+) -> None:
+    ingester.run("refresh", "--once")
+    assert letters(ingester.bootstrap, forwarding) == [], "it is off unless it was switched on"
+    ingester.settings["INGESTER_DEAD_LETTER_TOPIC"] = forwarding
+
+    for _ in range(2):  # the second finds nothing left
+        done = ingester.run("refresh", "--once")
+        assert done.code == 0, done.tail()
+
+    assert done.log.named("maintenance_failed") == []
+    found = letters(ingester.bootstrap, forwarding)
+    assert len(found) == REJECTS
+    (known,) = [each for each in found if each[0] == b"key"]
+    assert known[1] == b"{"
+    prefix = "__connect.errors."
+    assert known[2] == {
+        "trace": b"\x00\xff",
+        prefix + "topic": ingester.topic.encode(),
+        prefix + "partition": b"2",
+        prefix + "offset": known[2][prefix + "offset"],
+        prefix + "connector.name": ingester.settings["KAFKA_GROUP_ID"].encode(),
+        prefix + "task.id": b"0",
+        prefix + "stage": b"VALUE_CONVERTER",
+        prefix + "exception.class.name": b"invalid_json",
+        prefix + "exception.message": known[2][prefix + "exception.message"],
+    }
+    publish(ingester.bootstrap, ingester.topic, mixed(113, 10, invalid=1))
+    ingester.catch_up()
+    ingester.run("refresh", "--once")
+    assert len(letters(ingester.bootstrap, forwarding)) == REJECTS + 10
+
+
+def test_what_was_not_delivered_is_taken_again(ingester: Ingester, forwarding: str) -> None:
+    settings = Settings(database_url=ingester.database_url, _env_file=None)
+    store = RefreshStore(settings)
+    taken = []
+
+    def fail(letters: Sequence[DeadLetter]) -> None:
+        taken.append([each.reject_id for each in letters])
+        raise TemporaryError("not delivered")
+
+    for _ in range(2):
+        with pytest.raises(TemporaryError):
+            forward(partial(store.dead_letters, ingester.topic), fail)
+    store.close()
+    assert taken[0] == taken[1]
+    assert len(taken[0]) == 500
+    with psycopg.connect(ingester.database_url) as connection:
+        assert connection.execute(
+            "SELECT count(*) FROM rejected_events WHERE forwarded_at IS NOT NULL"
+        ).fetchone() == (0,)
+    assert letters(ingester.bootstrap, forwarding) == []
+
+
+def test_a_missing_topic_keeps_no_other_upkeep_from_running(ingester: Ingester) -> None:
+    publish(ingester.bootstrap, ingester.topic, mixed(114, 50, invalid=0.5))
+    ingester.catch_up()
+
+    done = ingester.run("refresh", "--once", settings={"INGESTER_DEAD_LETTER_TOPIC": "missing"})
+
+    assert done.code == 0, done.tail()
+    (failed,) = done.log.named("maintenance_failed")
+    assert failed["step"] == "forward_rejects"
+    refused = ingester.run("run", settings={"INGESTER_DEAD_LETTER_TOPIC": ingester.topic})
+    assert refused.code == 78

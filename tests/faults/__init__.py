@@ -1,0 +1,18 @@
+"""Real workers, a real broker and a real database, broken on purpose, again and again, and judged.
+
+    point       runs a worker that kills or stops itself at a named stage
+    proxy       between worker and PostgreSQL: cuts, stalls, slows, swallows replies to COMMIT
+    cluster     three brokers that may be killed one at a time
+    filling     a small file system that is filled and emptied
+    grounds     the servers that rounds are fought on
+    arena       one round's topic, database, workers and load
+    kill, pause, reply, connection, crash, disk, broker, membership      the kinds of faults
+    kinds       their list: how many make a round, how many are wanted
+    soak        a worker weighed for half an hour and more
+    report      rounds add up in one file
+
+A round breaks something some ten times under load, lets one worker read to the end, and asks
+`tests.checker`: every record exactly once, and nothing else. `make faults` runs rounds until the
+figures are reached or the time is up, and goes on there the next time; the test suite runs a short
+round of each kind.
+"""

@@ -1,0 +1,43 @@
+"""Connections to PostgreSQL that are cut, stall, or crawl."""
+
+import time
+from random import Random
+from typing import Final
+
+from tests.faults.arena import Round, drawn
+from tests.faults.grounds import Grounds
+from tests.faults.proxy import Proxy
+
+_SLOW_BYTES_PER_SECOND: Final = 100_000.0
+
+
+def fight(grounds: Grounds, done: Round, random: Random) -> None:
+    """Cut, stall and slow in turn, at any moment, under load."""
+    wanted, done.faults = done.faults, 0
+    arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": "1000"})
+    try:
+        with Proxy(arena.ingester.database_url) as proxy, arena.load(done.seed, rate=1_500):
+            worker = arena.worker(DATABASE_URL=proxy.url)
+            worker.until("batch_stage", 60.0, stage="committed", times=3)
+            while done.faults < wanted:
+                time.sleep(drawn(random, 0.1, 0.8))
+                how = ("cut", "stalled", "slow")[done.faults % 3]
+                if how == "cut":
+                    proxy.cut()
+                elif how == "stalled":
+                    proxy.stall()
+                else:
+                    proxy.slow(_SLOW_BYTES_PER_SECOND)
+                if how != "cut":
+                    time.sleep(drawn(random, 0.5, 3.0))
+                    proxy.heal()
+                done.recoveries.append(round(arena.wait_for_progress(arena.offsets()), 2))
+                done.faults += 1
+                done.note(how)
+            if worker.code is not None:
+                done.differences.append(f"the worker ended with {worker.code}")
+            else:
+                arena.compare_figures(worker, done)
+        arena.judge(done)
+    finally:
+        arena.end()

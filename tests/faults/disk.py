@@ -1,0 +1,37 @@
+"""The disk under the events is full, for a while."""
+
+import time
+from random import Random
+
+from tests.faults.arena import Round, drawn
+from tests.faults.grounds import Grounds
+
+
+def fight(grounds: Grounds, done: Round, random: Random) -> None:
+    """Fill the tablespace, wait until it hurts, and give the space back."""
+    wanted, done.faults = done.faults, 0
+    arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": "1000"})
+    grounds.move_events_to(arena.ingester.database_url, grounds.filling.directory)
+    try:
+        with arena.load(done.seed, rate=2_000):
+            worker = arena.worker()
+            worker.until("batch_stage", 60.0, stage="committed", times=3)
+            while done.faults < wanted:
+                hurt = len(worker.log.named("retrying"))
+                grounds.filling.fill()
+                worker.until("retrying", 60.0, times=hurt + 2)
+                time.sleep(drawn(random, 0.0, 2.0))
+                before = arena.offsets()
+                grounds.filling.empty()
+                done.recoveries.append(round(arena.wait_for_progress(before), 2))
+                done.faults += 1
+            if any("53100" in line["detail"] for line in worker.log.named("retrying")):
+                done.note("rounds with SQLSTATE 53100")
+            if worker.code is not None:
+                done.differences.append(f"the worker ended with {worker.code}")
+            else:
+                arena.compare_figures(worker, done)
+        arena.judge(done)
+    finally:
+        grounds.filling.empty()
+        arena.end()
