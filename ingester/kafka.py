@@ -15,7 +15,7 @@ import operator
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol, Self, TypeVar, cast
 
@@ -282,8 +282,8 @@ class Admin:
     def _result(self, future: "Future[Result]", what: str) -> Result:
         # A refused login is told by the error callback, which runs inside poll; the request itself
         # would only time out.
-        while not future.done():
-            self._client.poll(0.05)
+        while wait([future], 0.05).not_done:
+            self._client.poll(0)
             if self._errors.refused:
                 raise self._errors.refused
         try:
