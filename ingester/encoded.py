@@ -64,7 +64,8 @@ class Encoded:
     `counts` has batch_id, rows and rows that repeat another one per slice. `unknown` has, by
     batch_id, the events whose campaign had no key yet: no row of theirs is there. `generation`
     tells whether keys and ids are still those of the server that is written to. `hashes` are those
-    of all identities, to be remembered when they are written.
+    of all identities, to be remembered when they are written; `newest` has per slice the time after
+    which no event of its partition had been written.
     """
 
     generation: int
@@ -72,6 +73,7 @@ class Encoded:
     months: dict[date, MonthRows]
     unknown: dict[int, list[Events]]
     hashes: Hashes
+    newest: Mapping[int, int]
 
     def tallies(self) -> dict[int, Tally]:
         """Fresh tallies: all rows count as new until the table knows better."""
@@ -94,7 +96,7 @@ class Encoded:
 
         They cannot repeat what is encoded already, which is of other campaigns.
         """
-        rest = _encode(self.unknown, keys, recent, self.generation)
+        rest = _encode(self.unknown, keys, recent, self.newest, self.generation)
         months = dict(self.months)
         for month, more in rest.months.items():
             months[month] = months[month] + more if month in months else more
@@ -102,7 +104,8 @@ class Encoded:
         for batch_id, (rows, repeats) in rest.counts.items():
             counts[batch_id] = counts[batch_id][0] + rows, counts[batch_id][1] + repeats
         all_hashes = np.concatenate((self.hashes, rest.hashes))
-        return Encoded(self.generation, counts, dict(sorted(months.items())), {}, all_hashes)
+        in_order = dict(sorted(months.items()))
+        return Encoded(self.generation, counts, in_order, {}, all_hashes, self.newest)
 
 
 def encode_slices(
@@ -116,37 +119,55 @@ def encode_slices(
     events = {
         batch_id: part.outcomes.parts for part, batch_id in zip(slices, batch_ids, strict=True)
     }
-    return _encode(events, keys, recent, generation)
+    newest = {
+        batch_id: recent.newest(part.partition)
+        for part, batch_id in zip(slices, batch_ids, strict=True)
+    }
+    return _encode(events, keys, recent, newest, generation)
 
 
 def _encode(
     events_of: Mapping[int, Sequence[Events]],
     keys: Mapping[str, int],
     recent: Recent,
+    newest: Mapping[int, int],
     generation: int,
 ) -> Encoded:
     encoded: list[bytes] = []
     identities = [np.empty(0, np.uint64)]
+    older = [np.empty(0, np.bool_)]
     arrivals = [np.empty((0, 3), np.int64)]
     rows_of: dict[int, int] = {}
     unknown: dict[int, list[Events]] = {}
     for number, (batch_id, parts) in enumerate(events_of.items()):
         before = len(encoded)
         for part in parts:
-            events, found, rest = _with_keys(part, keys)
-            encoded += binary_copy.encode(events, found, batch_id)
-            identities.append(hashes(events, found))
-            slices = np.full(len(events), number)
-            arrivals.append(np.stack((events.occurred_us, slices, events.at), axis=1))
-            if rest is not None:
-                unknown.setdefault(batch_id, []).append(rest)
+            found = np.fromiter(
+                map(keys.get, part.campaign_ids, repeat(_NO_KEY)), np.int32, len(part)
+            )
+            slices = np.full(len(part), number)
+            rows = binary_copy.encode(part, found, batch_id)
+            arrived = np.stack((part.occurred_us, slices, part.at), axis=1)
+            hashed = hashes(part, found)
+            known = found != _NO_KEY
+            if not known.all():
+                # They are few: throwing their rows away costs less than choosing all others first.
+                unknown.setdefault(batch_id, []).append(part.chosen(~known))
+                rows = [rows[at] for at in np.flatnonzero(known).tolist()]
+                arrived, hashed = arrived[known], hashed[known]
+            encoded += rows
+            arrivals.append(arrived)
+            identities.append(hashed)
+            older.append(arrived[:, 0] <= newest[batch_id])
         rows_of[batch_id] = len(encoded) - before
     repeating = _repeating(encoded, np.concatenate(arrivals))
     repeats_of = Counter(binary_copy.batch_of(encoded[number]) for number in repeating)
     counts = {batch_id: (rows, repeats_of[batch_id]) for batch_id, rows in rows_of.items()}
     met = np.concatenate(identities)
-    months = _by_month(encoded, recent.has(met), repeating)
-    return Encoded(generation, counts, months, unknown, met)
+    suspicious = np.concatenate(older)
+    suspicious[suspicious] = recent.has(met[suspicious])
+    months = _by_month(encoded, suspicious, repeating)
+    return Encoded(generation, counts, months, unknown, met, newest)
 
 
 def _by_month(
@@ -193,14 +214,3 @@ def _repeating(rows: Sequence[bytes], arrivals: npt.NDArray[np.int64]) -> dict[i
         if before != number:
             repeating[number] = before
     return repeating
-
-
-def _with_keys(
-    events: Events, keys: Mapping[str, int]
-) -> tuple[Events, npt.NDArray[np.int32], Events | None]:
-    """The events whose campaigns have keys, with these keys, and the others where there are any."""
-    found = np.fromiter(map(keys.get, events.campaign_ids, repeat(_NO_KEY)), np.int32, len(events))
-    known = found != _NO_KEY
-    if known.all():
-        return events, found, None
-    return events.chosen(known), found[known], events.chosen(~known)

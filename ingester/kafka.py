@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, Final, Literal, Protocol, Self, TypeVar, cast
 
 import structlog
@@ -306,6 +307,11 @@ _error_of = operator.methodcaller("error")
 _partition_of = operator.methodcaller("partition")
 
 
+_GATHER_SECONDS: Final = 0.01
+"""How long a poll waits for more than it has: consume() returns no sooner than full, or then.
+Short, for what has come waits too; not zero, since decoding few at a time costs more."""
+
+
 def _consume(consumer: Consumer, records_max: int, timeout_seconds: float) -> list[_Consumed]:
     with _translating("consuming"):
         return cast("list[_Consumed]", consumer.consume(records_max, timeout_seconds))
@@ -379,12 +385,16 @@ class Source:
 
         Raises NeedsAPerson for an offset out of range, NotPermitted for a refused login.
         """
-        messages = _consume(self._consumer, records_max, timeout_seconds)
+        messages = _consume(self._consumer, records_max, min(timeout_seconds, _GATHER_SECONDS))
+        if not messages and timeout_seconds > _GATHER_SECONDS:
+            messages = _consume(self._consumer, 1, timeout_seconds - _GATHER_SECONDS)
         if self._errors.refused:
             raise self._errors.refused
         polled = Polled()
         # Looked at as columns: a loop over every message would cost as much as the rest of a poll.
-        faults = [at for at, error in enumerate(map(_error_of, messages)) if error is not None]
+        errors = list(map(_error_of, messages))
+        none = set(map(type, errors)) <= {NoneType}
+        faults = [] if none else [at for at, each in enumerate(errors) if each is not None]
         for at in faults:
             self._note(messages[at], polled)
         for at in reversed(faults):

@@ -314,7 +314,17 @@ class Pipeline:
 
     def _is_due(self) -> bool:
         due_in = self._batch.seconds_left(self.clock.monotonic())
-        return due_in is not None and (self._batch.is_full or due_in <= 0)
+        return due_in is not None and (self._batch.is_full or due_in <= 0 or self._has_read_all())
+
+    def _has_read_all(self) -> bool:
+        """Whether what is waited for has all been read: nothing more will join the batch."""
+        if self.targets is None or not self._positions:
+            return False
+        read = {partition: part.end for partition, part in self._batch.slices.items()}
+        return all(
+            read.get(partition, position) >= self.targets.get(partition, 0)
+            for partition, position in self._positions.items()
+        )
 
     def _hand_over(self) -> None:
         """Give the open batch to the writer; where it is still busy, wait a little.

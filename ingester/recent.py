@@ -3,11 +3,13 @@
 COPY ends at the first row that exists, and asking the index about every row costs a third of
 writing it. But repeats come soon after what they repeat (a producer's retry), and of the same
 campaign, so to the same worker: it remembers the last million identities, takes what it remembers
-through the staging table, and copies the rest. What it has forgotten, or another worker has
+through the staging table, and copies the rest. An event newer than all that came from its partition
+repeats none of them, and is not even looked for. What it has forgotten, or another worker has
 written, is found by the unique index, as ever. Pure; only ever a hint.
 """
 
 import threading
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -20,6 +22,9 @@ Hashes = npt.NDArray[np.uint64]
 _SLOTS: Final = 2**21
 """Of 4 bytes, twice: 16 MiB. Half of them filled, a look takes 1.5 steps."""
 REMEMBERED_MIN: Final = _SLOTS // 2
+_BEFORE_ALL: Final = -(2**63)
+_SLOT_MASK: Final = _SLOTS - 1
+_SLOT: Final = np.uint64(_SLOT_MASK)
 # Odd constants with well-mixed bits: the multipliers of splitmix64 (Steele, Lea, Flood, "Fast
 # Splittable Pseudorandom Number Generators", 2014) and of xxHash.
 _MULTIPLIERS: Final = tuple(
@@ -57,42 +62,54 @@ class Recent:
         self._young = np.zeros(_SLOTS, np.uint32)
         self._old = np.zeros(_SLOTS, np.uint32)
         self._count = 0
+        self._is_old_used = False
+        self._newest: dict[int, int] = {}
+
+    def newest(self, partition: int) -> int:
+        """The time (µs) after which no event of a partition has been met: what is newer is new."""
+        return self._newest.get(partition, _BEFORE_ALL)
 
     def has(self, wanted: Hashes) -> npt.NDArray[np.bool_]:
         """Which of them are remembered. Called by any thread, as `add` is."""
         slots, marks = _placed(wanted)
         with self._lock:
-            found: npt.NDArray[np.bool_] = _find(self._young, slots, marks)
-            found |= _find(self._old, slots, marks)
+            found = _find(self._young, slots, marks)
+            if self._is_old_used:
+                found |= _find(self._old, slots, marks)
         return found
 
-    def add(self, met: Hashes) -> None:
-        """Remember them."""
+    def add(self, met: Hashes, newest: Mapping[int, int]) -> None:
+        """Remember them, and the newest time of each partition among them."""
+        for partition, time_us in newest.items():
+            self._newest[partition] = max(time_us, self.newest(partition))
         slots, marks = _placed(met)
         with self._lock:
             if self._count + len(met) > REMEMBERED_MIN:
                 self._young, self._old = self._old, self._young
                 self._young[:] = 0
                 self._count = 0
+                self._is_old_used = True
             self._count += len(met)
             _put(self._young, slots, marks)
 
 
 def _placed(met: Hashes) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint32]]:
     """Where the search for each begins, and what is looked for."""
-    marks = (met >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
-    return (met % np.uint64(_SLOTS)).astype(np.intp), marks
+    marks = (met >> np.uint64(32)).astype(np.uint32)
+    marks |= np.uint32(1)  # zero is an empty slot
+    return (met & _SLOT).astype(np.intp), marks
 
 
 def _find(
     table: npt.NDArray[np.uint32], slots: npt.NDArray[np.intp], marks: npt.NDArray[np.uint32]
 ) -> npt.NDArray[np.bool_]:
-    found: npt.NDArray[np.bool_] = table[slots] == marks
-    looking = np.flatnonzero(~found & (table[slots] != 0))
+    standing = table.take(slots)
+    found: npt.NDArray[np.bool_] = standing == marks
+    looking = np.flatnonzero((standing != 0) & ~found)
     at = slots[looking]
     while len(looking):
-        at = (at + 1) % _SLOTS
-        standing = table[at]
+        at = (at + 1) & _SLOT_MASK
+        standing = table.take(at)
         same = standing == marks[looking]
         found[looking[same]] = True
         going_on = ~same & (standing != 0)
@@ -103,11 +120,9 @@ def _find(
 def _put(
     table: npt.NDArray[np.uint32], slots: npt.NDArray[np.intp], marks: npt.NDArray[np.uint32]
 ) -> None:
-    looking, at = np.arange(len(slots)), slots
-    while len(looking):
-        wanted = marks[looking]
-        free = table[at] == 0
-        table[at[free]] = wanted[free]
+    while len(slots):
+        free = np.flatnonzero(table.take(slots) == 0)
+        table[slots[free]] = marks[free]
         # Of several that wanted one free slot the last has it; the others go on.
-        going_on = table[at] != wanted
-        looking, at = looking[going_on], (at[going_on] + 1) % _SLOTS
+        going_on = np.flatnonzero(table.take(slots) != marks)
+        slots, marks = (slots[going_on] + 1) & _SLOT_MASK, marks[going_on]

@@ -165,7 +165,7 @@ class EventStore:
                         missing = encoded.unknown_campaigns()
                         keys = self._keys.resolve(connection, missing)
                         encoded = encoded.completed(keys, self._recent)
-                    self._recent.add(encoded.hashes)
+                    self._recent.add(encoded.hashes, _newest(remaining))
                     return self._write(connection, topic, remaining, encoded, refused)
                 except _Refused as error:
                     encoded = None
@@ -463,3 +463,9 @@ def _epoch_before(part: Slice) -> int | None:
 
 def _time(occurred_us: int) -> datetime:
     return EPOCH + timedelta(microseconds=occurred_us)
+
+
+def _newest(slices: Sequence[Slice]) -> dict[int, int]:
+    """The newest time of each slice that has events."""
+    times = {part.partition: part.outcomes.occurred_us for part in slices}
+    return {partition: int(found.max()) for partition, found in times.items() if len(found)}

@@ -70,7 +70,7 @@ def test_completing_with_the_missing_campaigns_gives_what_knowing_all_gives(
     earlier: list[list[Event | Rejected]], outcomes: list[list[Event | Rejected]], known: set[str]
 ) -> None:
     recent = Recent()
-    recent.add(encoded(earlier).hashes)
+    recent.add(encoded(earlier).hashes, {0: JULY, 1: JULY - 1})
     slices = slices_of(outcomes)
     ids = list(range(7, 7 + len(slices)))
     at_once = encode_slices(slices, KEYS, recent, ids, 1)
@@ -132,11 +132,22 @@ def test_the_first_one_stays_though_another_way_of_decoding_brought_it_later() -
 def test_what_was_written_lately_is_suspected_and_nothing_else() -> None:
     recent = Recent()
     old: list[Event | Rejected] = [an_event(number=number) for number in range(5)]
-    recent.add(encoded([old]).hashes)
+    recent.add(encoded([old]).hashes, {0: JULY})
     new = an_event(number=9)
     (month,) = encoded([[old[3], new, old[1]]], recent, 8).months.values()
     assert [identity_of(row)[2][-1] for row in month.rows] == [9]
     assert [identity_of(row)[2][-1] for row in month.suspects] == [1, 3]
+
+
+def test_what_is_newer_than_all_of_its_partition_is_not_suspected() -> None:
+    recent = Recent()
+    found = encoded([[an_event(occurred_us=JULY), an_event(occurred_us=JULY + 1)]])
+    recent.add(found.hashes, {0: JULY, 1: JULY + 1})
+    again: list[Event | Rejected] = [an_event(occurred_us=JULY), an_event(occurred_us=JULY + 1)]
+    (first,) = encoded([again], recent).months.values()
+    assert [identity_of(row)[0] - JULY for row in first.suspects] == [0]
+    (both,) = encoded([[], again], recent).months.values()
+    assert [identity_of(row)[0] - JULY for row in both.suspects] == [0, 1]
 
 
 @pytest.mark.parametrize("changed", [{"occurred_us": 1}, {"campaign": "b"}, {"number": 1}])

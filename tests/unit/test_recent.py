@@ -15,7 +15,7 @@ SIZE = REMEMBERED_MIN // 8
 
 def meet(memory: Recent, met: Hashes) -> npt.NDArray[np.bool_]:
     found = memory.has(met)
-    memory.add(met)
+    memory.add(met, {})
     return found
 
 
@@ -51,6 +51,14 @@ def test_crowded_slots_are_told_apart(batches: list[list[int]]) -> None:
         found = meet(memory, crowd[batch])
         assert found.tolist() == [number in met for number in batch]
         met.update(batch)
+
+
+def test_the_newest_time_of_a_partition_never_goes_back() -> None:
+    memory, nothing = Recent(), drawn(0, 0)
+    assert memory.newest(1) < -(2**62)
+    for newest in ({1: 50}, {1: 40, 2: 7}, {}):
+        memory.add(nothing, newest)
+    assert (memory.newest(1), memory.newest(2)) == (50, 7)
 
 
 def test_every_part_of_the_identity_counts_and_nothing_else() -> None:
