@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ingester import binary_copy
 from ingester.batch import Slice
+from ingester.errors import IngesterError
 from ingester.outcomes import Events
 from ingester.recent import Hashes, Recent, hashes
 
@@ -97,6 +98,8 @@ class Encoded:
         They cannot repeat what is encoded already, which is of other campaigns.
         """
         rest = _encode(self.unknown, keys, recent, self.newest, self.generation)
+        if rest.unknown:
+            raise IngesterError(f"no keys for {len(rest.unknown_campaigns())} campaigns looked up")
         months = dict(self.months)
         for month, more in rest.months.items():
             months[month] = months[month] + more if month in months else more

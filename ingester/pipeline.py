@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import methodcaller
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -23,7 +23,7 @@ from ingester.encoded import Encoded
 from ingester.errors import TemporaryError
 from ingester.observing import metric
 from ingester.observing.metric import Meter, Unmetered
-from ingester.outcomes import Headers, Window
+from ingester.outcomes import Headers, Outcomes, Window
 from ingester.retry import Retry
 from ingester.settings import Settings
 from ingester.stage import stage
@@ -65,6 +65,7 @@ class Store(Protocol):
     def epochs(self, topic: str) -> dict[int, int]: ...
     def offsets(self, topic: str) -> dict[int, int]: ...
     def floor(self) -> datetime: ...
+    def look_up_ahead(self, outcomes: Outcomes) -> Callable[[], None] | None: ...
     def encode_ahead(self, slices: Sequence[Slice]) -> Encoded | None: ...
     def write(
         self, topic: Topic, slices: Sequence[Slice], encoded: Encoded | None = None
@@ -118,6 +119,7 @@ class Pipeline:
     _starting: "Future[dict[int, int]] | None" = None
     _writing: "Future[Written] | None" = None
     _checking: "Future[dict[int, int]] | None" = None
+    _looking_up: "Future[None] | None" = None
     _check_at: float = 0.0
     _start_at: float = 0.0
     _floor: datetime | None = None
@@ -174,7 +176,9 @@ class Pipeline:
         return self._await_write(deadline) and self._await_look_ups(deadline)
 
     def _await_look_ups(self, deadline: float) -> bool:
-        jobs = [job for job in (self._starting, self._checking) if job is not None]
+        jobs: list[Future[Any]] = [
+            job for job in (self._starting, self._checking, self._looking_up) if job is not None
+        ]
         return not wait(jobs, max(deadline - self.clock.monotonic(), 0.0)).not_done
 
     def _await_write(self, deadline: float) -> bool:
@@ -209,6 +213,10 @@ class Pipeline:
             values = list(map(_value_of, records))
             outcomes = decode(values, lambda i, run=records: self.headers_of(run[i]), window)  # type: ignore[misc]
             self._breaker.judge(partition, outcomes)
+            look_up = self.store.look_up_ahead(outcomes)
+            if look_up is not None:
+                # The writer has time for it while the batch fills, and none when it is full.
+                self._looking_up = self._submit(look_up)
             size_bytes = sum(map(len, filter(None, values)))
             self._batch.add(
                 partition, self._positions[partition], records, outcomes, size_bytes, now

@@ -25,7 +25,7 @@ from ingester.batch import Record, Slice, Topic, Written
 from ingester.divergence import Position
 from ingester.encoded import Encoded, Tally, encode_slices
 from ingester.errors import CommitUnknown, IngesterError, NeedsAPerson, TemporaryError
-from ingester.outcomes import EPOCH, Events, Headers, Reason, Rejected, microseconds
+from ingester.outcomes import EPOCH, Events, Headers, Outcomes, Reason, Rejected, microseconds
 from ingester.recent import Recent
 from ingester.settings import Settings
 from ingester.stage import stage
@@ -120,6 +120,24 @@ class EventStore:
         """The retention floor: events before it are not accepted."""
         with self._session.use("reading the retention floor") as connection:
             return _floor(connection)
+
+    def look_up_ahead(self, outcomes: Outcomes) -> Callable[[], None] | None:
+        """For the writing thread: look the campaigns up that these events are the first to name.
+
+        None where all are known.
+        """
+        known = self._keys.known()
+        new = set[str]().union(
+            *(set(part.campaign_ids).difference(known) for part in outcomes.parts)
+        )
+        if not new:
+            return None
+
+        def look_up() -> None:
+            with self._session.use("looking campaigns up") as connection:
+                self._keys.resolve(connection, new)
+
+        return look_up
 
     def encode_ahead(self, slices: Sequence[Slice]) -> Encoded | None:
         """Encode slices without asking the database, as far as campaigns are known.

@@ -18,7 +18,7 @@ from ingester.batch import Slice, Topic, Written
 from ingester.encoded import Encoded
 from ingester.errors import CommitUnknown, NeedsAPerson, TemporaryError
 from ingester.event import EventType
-from ingester.outcomes import EPOCH, Event, Reason, Rejected, microseconds
+from ingester.outcomes import EPOCH, Event, Outcomes, Reason, Rejected, microseconds
 from tests.contract.stored import Counts, Entry, Identity, Reject, Stored, Told
 
 Fault = Literal["outage", "before", "after"]
@@ -96,6 +96,9 @@ class MemoryStore:
         """The retention floor."""
         self._outage()
         return self._database.floor
+
+    def look_up_ahead(self, _: Outcomes) -> None:
+        """Campaigns need no look-up here."""
 
     def encode_ahead(self, _: Sequence[Slice]) -> Encoded | None:
         """Nothing is gained by it here."""

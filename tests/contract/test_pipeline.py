@@ -500,10 +500,23 @@ def test_until_caught_up_waits_for_all_partitions_also_those_of_others() -> None
 def test_until_caught_up_counts_what_is_stored_and_not_what_was_read() -> None:
     world = World()
     publish(world, 0, *range(3))
+    member = world.member(targets={0: 3})
+    member.source.assign(0)
+    assert not member.poll(2)
+    member.steps.held = True
+    assert not member.poll(300)
+    assert world.database.positions == {0: 0}
+    member.steps.held = False
+    assert member.poll(20)
+    assert world.database.positions == {0: 3}
+
+
+def test_what_was_waited_for_is_written_without_waiting_for_more() -> None:
+    world = World()
+    publish(world, 0, *range(3))
     member = world.member(targets={0: 3}, ingester_batch_age_seconds_max=60)
     member.source.assign(0)
-    assert not member.poll(300)
-    member.poll(400)
+    assert member.poll(50)
     assert world.database.positions == {0: 3}
 
 

@@ -15,7 +15,7 @@ from random import Random
 from ingester.batch import Slice, Topic, Written
 from ingester.encoded import Encoded
 from ingester.errors import CommitUnknown, TemporaryError
-from ingester.outcomes import EPOCH
+from ingester.outcomes import EPOCH, Outcomes
 from tests.simulation.outcome import Told, outcomes_of
 
 Identity = tuple[str, bytes, int]
@@ -142,6 +142,9 @@ class Store:
         """Nothing was dropped."""
         self.database.statement()
         return EPOCH
+
+    def look_up_ahead(self, _: Outcomes) -> None:
+        """Campaigns need no look-up here."""
 
     def encode_ahead(self, _: Sequence[Slice]) -> Encoded | None:
         """Nothing is gained by it here."""
