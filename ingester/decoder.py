@@ -7,6 +7,7 @@ finds the reason code. A property test holds the fast path to the judge.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -39,6 +40,8 @@ class _Common(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 _parse: Final = msgspec.json.Decoder(_Common).decode
+_PARSED_AT_ONCE: Final = 500
+"""While one call parses, the writing thread cannot take PostgreSQL's answer: 0.2 ms, not 4."""
 _DOUBTS: Final = (ValueError, TypeError, RecursionError, msgspec.MsgspecError)
 
 
@@ -117,14 +120,13 @@ def _parsed(values: Sequence[bytes | None]) -> tuple[list[_Common], list[int]]:
     parsed: list[_Common] = []
     doubts: list[int] = []
     results = map(_parse, values)  # type: ignore[arg-type]  # None raises, as junk does
-    while True:
+    while len(parsed) + len(doubts) < len(values):
         try:
             # At an error the list keeps what came before it, and the map goes on behind it.
-            parsed.extend(results)
+            parsed.extend(islice(results, _PARSED_AT_ONCE))
         except _DOUBTS:
             doubts.append(len(parsed) + len(doubts))
-        else:
-            return parsed, doubts
+    return parsed, doubts
 
 
 def _without_nulls(accounts: list[str | None]) -> list[str]:

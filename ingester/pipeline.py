@@ -65,7 +65,7 @@ class Store(Protocol):
     def epochs(self, topic: str) -> dict[int, int]: ...
     def offsets(self, topic: str) -> dict[int, int]: ...
     def floor(self) -> datetime: ...
-    def look_up_ahead(self, outcomes: Outcomes) -> Callable[[], None] | None: ...
+    def look_up_ahead(self, decoded: Sequence[Outcomes]) -> Callable[[], None] | None: ...
     def encode_ahead(self, slices: Sequence[Slice]) -> Encoded | None: ...
     def write(
         self, topic: Topic, slices: Sequence[Slice], encoded: Encoded | None = None
@@ -207,16 +207,14 @@ class Pipeline:
         self._encoded = None  # it changes
         now = self.clock.monotonic()
         window = self._window()
+        decoded: list[Outcomes] = []
         for partition, records in polled.runs:
             if partition not in self._positions:
                 continue
             values = list(map(_value_of, records))
             outcomes = decode(values, lambda i, run=records: self.headers_of(run[i]), window)  # type: ignore[misc]
             self._breaker.judge(partition, outcomes)
-            look_up = self.store.look_up_ahead(outcomes)
-            if look_up is not None:
-                # The writer has time for it while the batch fills, and none when it is full.
-                self._looking_up = self._submit(look_up)
+            decoded.append(outcomes)
             size_bytes = sum(map(len, filter(None, values)))
             self._batch.add(
                 partition, self._positions[partition], records, outcomes, size_bytes, now
@@ -224,6 +222,10 @@ class Pipeline:
         for partition, end in polled.ends.items():
             if partition in self._positions:
                 self._batch.advance(partition, self._positions[partition], end, now)
+        look_up = self.store.look_up_ahead(decoded)
+        if look_up is not None:
+            # The writer has time for it while the batch fills, and none when it is full.
+            self._looking_up = self._submit(look_up)
 
     def _window(self) -> Window:
         settings = self.settings

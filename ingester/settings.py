@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     )
 
     ingester_batch_rows_max: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=20_000, description="Records of one transaction, over all partitions."
+        default=40_000, description="Records of one transaction, over all partitions."
     )
     ingester_batch_bytes_max: Annotated[int, Field(ge=1024)] = Field(
         default=16 * 1024 * 1024, description="Bytes of values in one transaction."

@@ -121,14 +121,18 @@ class EventStore:
         with self._session.use("reading the retention floor") as connection:
             return _floor(connection)
 
-    def look_up_ahead(self, outcomes: Outcomes) -> Callable[[], None] | None:
+    def look_up_ahead(self, decoded: Sequence[Outcomes]) -> Callable[[], None] | None:
         """For the writing thread: look the campaigns up that these events are the first to name.
 
         None where all are known.
         """
         known = self._keys.known()
         new = set[str]().union(
-            *(set(part.campaign_ids).difference(known) for part in outcomes.parts)
+            *(
+                set(part.campaign_ids).difference(known)
+                for outcomes in decoded
+                for part in outcomes.parts
+            )
         )
         if not new:
             return None

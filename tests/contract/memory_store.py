@@ -97,7 +97,7 @@ class MemoryStore:
         self._outage()
         return self._database.floor
 
-    def look_up_ahead(self, _: Outcomes) -> None:
+    def look_up_ahead(self, _: Sequence[Outcomes]) -> None:
         """Campaigns need no look-up here."""
 
     def encode_ahead(self, _: Sequence[Slice]) -> Encoded | None:

@@ -143,7 +143,7 @@ class Store:
         self.database.statement()
         return EPOCH
 
-    def look_up_ahead(self, _: Outcomes) -> None:
+    def look_up_ahead(self, _: Sequence[Outcomes]) -> None:
         """Campaigns need no look-up here."""
 
     def encode_ahead(self, _: Sequence[Slice]) -> Encoded | None:
