@@ -48,7 +48,7 @@ def test_every_setting_is_there_with_its_origin(
         "value": MASK,
         "origin": "file of KAFKA_SASL_PASSWORD_FILE",
     }
-    assert found["INGESTER_BATCH_ROWS_MAX"] == {"value": 20_000, "origin": "default"}
+    assert found["INGESTER_BATCH_ROWS_MAX"] == {"value": 40_000, "origin": "default"}
     assert found["DATABASE_URL"] == {"value": None, "origin": "default"}
 
 
