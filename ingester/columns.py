@@ -1,8 +1,8 @@
 """Identities and times, a column at a time: text to numbers with array operations. Pure.
 
-The texts of a column lie in one buffer, each from a start to an end. Both functions read what
-nearly every producer writes, exactly, and say which entries they did not read; whoever calls them
-asks a slower judge about these. That both agree is held by property tests.
+The texts of a column lie in one buffer, each from a start to an end. `identities` and `times` read
+what nearly every producer writes, exactly, and say which entries they did not read; whoever calls
+them asks a slower judge about these. That both agree is held by property tests.
 """
 
 from binascii import unhexlify

@@ -1,11 +1,11 @@
 """Which events a worker has met lately: a hint that says which rows may be in the table already.
 
-COPY ends at the first row that exists, and asking the index about every row costs a third of
-writing it. But repeats come soon after what they repeat (a producer's retry), and of the same
-campaign, so to the same worker: it remembers the last million identities, takes what it remembers
-through the staging table, and copies the rest. An event newer than all that came from its partition
-repeats none of them, and is not even looked for. What it has forgotten, or another worker has
-written, is found by the unique index, as ever. Pure; only ever a hint.
+COPY ends at the first row that exists, and asking the index about every row makes all of them
+dearer. But repeats come soon after what they repeat (a producer's retry), and of the same campaign,
+so to the same worker: it remembers the last million identities, takes what it remembers through the
+staging table, and copies the rest. An event newer than all that came from its partition repeats
+none of them, and is not even looked for. What it has forgotten, or another worker has written, is
+found by the unique index, as ever. Pure; only ever a hint.
 """
 
 import threading

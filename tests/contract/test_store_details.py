@@ -150,6 +150,26 @@ def test_forgotten_keys_are_looked_up_again(connection: Connection) -> None:
     assert keys.resolve(connection, ["a"]) == {"a": 2}
 
 
+def test_campaigns_looked_up_ahead_are_known_when_their_events_are_encoded(
+    backend: PostgresBackend,
+) -> None:
+    store = backend.open()
+    store.positions(TOPIC, {0: 0})
+    store.write(TOPIC, [slice_of(0, 0, [value_of(1, campaign_id="old")])])
+    part = slice_of(0, 1, [value_of(2, campaign_id="old"), value_of(3, campaign_id="new")])
+    look_up = store.look_up_ahead([part.outcomes])
+    assert look_up is not None
+    before = store.encode_ahead([part])
+    assert before is not None
+    assert before.unknown_campaigns() == {"new"}
+    look_up()
+    assert store.look_up_ahead([part.outcomes]) is None
+    encoded = store.encode_ahead([part])
+    assert encoded is not None
+    assert encoded.unknown_campaigns() == set()
+    assert store.write(TOPIC, [part], encoded).inserted == 2
+
+
 # -- leaves
 
 
