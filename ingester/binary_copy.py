@@ -185,7 +185,7 @@ def encode(events: Columns, order: npt.NDArray[np.intp]) -> Rows:
             found = texts.windows(text_starts[places], length)
             buffer.lay(at[places] + _LENGTH_BYTES, found.view(f"V{length}"))
     buffer.lay(ends - len(_NULL), np.frombuffer(_NULL, "V4"))
-    if len(with_metadata):
+    if len(with_metadata) and len(order):
         at += _LENGTH_BYTES + text_lengths
         _lay_metadata(buffer, at, events.metadata, order)
     return Rows(buffer, starts, ends)

@@ -121,6 +121,24 @@ def test_absent_extras_are_nulls() -> None:
     assert row_of(only_metadata).endswith(b"sent" + b"\xff" * 4 + b"\0\0\0\3\1{}")
 
 
+@examples(200)
+@given(st.data())
+def test_some_rows_in_another_order_are_encoded_as_each_would_be(data: st.DataObject) -> None:
+    extras = st.none() | st.sampled_from(["e", "é" * 255, "x" * 255])
+    texts = st.none() | st.sampled_from([b"{}", b'{"k": "%s"}' % (b"v" * 600)])
+    drawn = [
+        (*event[:5], data.draw(extras), data.draw(texts))
+        for event in data.draw(st.lists(events, max_size=10))
+    ]
+    chosen = data.draw(st.permutations(range(len(drawn)))) if drawn else []
+    chosen = chosen[: data.draw(st.integers(0, len(drawn)))]
+    keys = np.array([KEYS[event[0]] for event in drawn], np.int32)
+    columns = Columns.of([(Events.of(enumerate(drawn)), keys, 1)])
+    rows = encode(columns, np.array(chosen, np.intp))
+    assert list(rows) == [row_of(drawn[number]) for number in chosen]
+    assert bytes(rows.text) == b"".join(rows)
+
+
 @examples(100)
 @given(st.lists(events, max_size=20))
 def test_many_rows_are_encoded_as_each_would_be(drawn: list[Event]) -> None:
