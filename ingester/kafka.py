@@ -189,13 +189,24 @@ _DESCRIBE_SECONDS: Final = 5.0
 """Asked before every write: a broker that does not answer in this time is asked again."""
 
 
+_RETIRED_SECONDS: Final = 30.0
+"""How long a client outlives its successor: any request that another thread made has ended then."""
+
+
 class Admin:
-    """Looks up and creates topics; every call is bounded in time."""
+    """Looks up and creates topics; every call is bounded in time.
+
+    After a request that failed for a passing reason the next one is made by a new client, which
+    begins at the bootstrap servers. The old one may wait for a controller that is dead, or, having
+    lost every broker at once, time out again and again beside a consumer that has long been
+    reading (both were seen).
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._errors = _Errors()
-        conf = {**_client_conf(settings), **settings.kafka_conf, "error_cb": self._errors}
-        self._client = _made(AdminClient, conf)
+        self._conf = {**_client_conf(settings), **settings.kafka_conf, "error_cb": self._errors}
+        self._client = _made(AdminClient, self._conf)
+        self._replacing = threading.Lock()
         self._timeout_seconds = 15.0
         self._cluster_id: str | None = None
 
@@ -215,8 +226,9 @@ class Admin:
                     raise
                 time.sleep(0.5)
         if self._cluster_id is None:
+            client = self._client
             cluster = self._result(
-                self._client.describe_cluster(request_timeout=self._timeout_seconds), "cluster"
+                client, client.describe_cluster(request_timeout=self._timeout_seconds), "cluster"
             )
             self._cluster_id = str(cluster.cluster_id)
         return TopicIdentity(
@@ -233,8 +245,9 @@ class Admin:
         places = [TopicPartition(topic, partition) for partition in partitions]
         if not places:
             return {}
+        client = self._client
         lows, highs = (
-            self._client.list_offsets(
+            client.list_offsets(
                 dict.fromkeys(places, spec),
                 isolation_level=IsolationLevel.READ_COMMITTED,
                 request_timeout=self._timeout_seconds,
@@ -244,8 +257,8 @@ class Admin:
         what = f"ends of topic {topic}"
         return {
             place.partition: (
-                self._result(lows[place], what).offset,
-                self._result(highs[place], what).offset,
+                self._result(client, lows[place], what).offset,
+                self._result(client, highs[place], what).offset,
             )
             for place in places
         }
@@ -264,33 +277,38 @@ class Admin:
         return True
 
     def _described(self, topic: str) -> TopicDescription:
-        """Ask for the topic; where the cluster does not answer, look for its controller anew.
-
-        librdkafka waits for the controller that it knows, though that broker may be dead and
-        another one elected; only fresh metadata tells it (seen with a killed broker of three: no
-        answer until it came back, 10 ms after a refresh). The failure stands; the next call works.
-        """
-        asked = TopicCollection([topic])
-        try:
-            futures = self._client.describe_topics(asked, request_timeout=_DESCRIBE_SECONDS)
-            description: TopicDescription = self._result(futures[topic], f"topic {topic}")
-        except TemporaryError:
-            with contextlib.suppress(KafkaException):
-                self._client.list_topics(topic, timeout=_DESCRIBE_SECONDS)
-            raise
+        client = self._client
+        futures = client.describe_topics(
+            TopicCollection([topic]), request_timeout=_DESCRIBE_SECONDS
+        )
+        description: TopicDescription = self._result(client, futures[topic], f"topic {topic}")
         return description
 
-    def _result(self, future: "Future[Result]", what: str) -> Result:
+    def _result(self, client: AdminClient, future: "Future[Result]", what: str) -> Result:
         # A refused login is told by the error callback, which runs inside poll; the request itself
         # would only time out.
         while wait([future], 0.05).not_done:
-            self._client.poll(0)
+            client.poll(0)
             if self._errors.refused:
                 raise self._errors.refused
         try:
             return future.result()
         except KafkaException as error:
-            raise translated(error.args[0], what) from None
+            ours = translated(error.args[0], what)
+        if isinstance(ours, TemporaryError):
+            self._replace(client)
+        raise ours
+
+    def _replace(self, client: AdminClient) -> None:
+        """Let the next request be made by a new client, unless another thread has seen to it."""
+        with self._replacing:
+            if self._client is not client:
+                return
+            self._client = _made(AdminClient, self._conf)
+        # To destroy it may take librdkafka a while: a thread of its own lets go of it last.
+        retirement = threading.Timer(_RETIRED_SECONDS, client.poll, [0])
+        retirement.daemon = True
+        retirement.start()
 
 
 class _Consumed(Record, Protocol):
