@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from ingester import kafka
 from ingester.errors import NeedsAPerson, TemporaryError
 from ingester.kafka import Admin
 from ingester.settings import Settings
@@ -48,7 +47,7 @@ class Cluster:
 
 @pytest.fixture
 def admin(monkeypatch: pytest.MonkeyPatch) -> Admin:
-    monkeypatch.setattr(kafka, "AdminClient", Cluster)
+    monkeypatch.setattr("ingester.kafka.admin.AdminClient", Cluster)
     monkeypatch.setattr(Cluster, "made", 0)
     monkeypatch.setattr(Cluster, "is_down", True)
     monkeypatch.setattr(Cluster, "code", KafkaError._TIMED_OUT)
