@@ -30,6 +30,9 @@ _OFFSET: Final = np.frombuffer(b"+00:00", np.uint8)
 _FRACTIONS: Final = [np.frombuffer(b"." + b"0" * digits, np.uint8) for digits in range(1, 10)]
 """What stands in a time, one behind the other; "0" stands for a digit, + for + or -."""
 
+_LOOKS_MAX: Final = 1_000
+"""Where the first character stands this often, it is no longer rare: look for the whole word."""
+
 
 class Buffer:
     """Texts that lie one after the other, and what stands at many places of them at once."""
@@ -196,5 +199,11 @@ def count(text: bytes, character: bytes) -> int:
 
 def holds(text: bytes, word: bytes) -> bool:
     """Whether a word stands in a long text that has its first character hardly ever."""
-    candidates = np.flatnonzero(np.frombuffer(text, np.uint8) == word[0])
-    return any(text.startswith(word, at) for at in candidates.tolist())
+    at = -1
+    for _ in range(_LOOKS_MAX):
+        at = text.find(word[:1], at + 1)
+        if at < 0:
+            return False
+        if text.startswith(word, at):
+            return True
+    return text.find(word, at) >= 0

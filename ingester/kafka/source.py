@@ -112,7 +112,7 @@ class Source:
         polled = Polled()
         # Looked at as columns: a loop over every message would cost as much as the rest of a poll.
         errors = list(map(_error_of, messages))
-        none = set(map(type, errors)) <= {NoneType}
+        none = set(map(type, errors)) <= {NoneType}  # their == fails where the other is None
         faults = [] if none else [at for at, each in enumerate(errors) if each is not None]
         for at in faults:
             self._note(messages[at], polled)

@@ -82,3 +82,8 @@ def test_counting_and_searching_find_what_bytes_find(text: bytes, word: bytes) -
     mixed = text + word + text[:3]
     assert columns.count(mixed, b"a") == mixed.count(b"a")
     assert columns.holds(mixed[:-1], word) == (word in mixed[:-1])
+
+
+@pytest.mark.parametrize("text", [b"a" * 5_000, b"ac" * 5_000, b"ac" * 5_000 + b"ab"])
+def test_searching_finds_a_word_whose_first_character_is_everywhere(text: bytes) -> None:
+    assert columns.holds(text, b"ab") == (b"ab" in text)
