@@ -103,6 +103,13 @@ def test_a_run_that_is_killed_again_and_again_loses_and_repeats_nothing(
         running.kill()
     assert kills == 6
     assert replay(legacy, "run")["complete"]
+    begun, ended = one(
+        legacy,
+        "SELECT count(*) FILTER (WHERE step = 'run-begun'), array_agg(evidence::jsonb -> 'events')"
+        " FILTER (WHERE step = 'run-ended') FROM migration_audit",
+    )
+    assert 1 < begun <= 7
+    assert ended == [EVENTS], "a killed run never ended"
     assert_everything_arrived_once(legacy)
 
 
