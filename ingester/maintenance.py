@@ -1,4 +1,4 @@
-"""The upkeep that runs on a schedule: partitions ahead, retention, the ledger's old rows.
+"""The upkeep that runs on a schedule: partitions, retention, old ledger rows, sparse keys.
 
 Each step stands alone: one that fails is tried again at the next round and keeps no other from
 running.
@@ -6,11 +6,12 @@ running.
 
 from collections.abc import Callable
 from datetime import date, datetime
+from functools import partial
 from typing import Protocol
 
 import structlog
 
-from ingester.errors import IngesterError
+from ingester.errors import IngesterError, TemporaryError
 from ingester.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -23,6 +24,7 @@ class Store(Protocol):
     def drop_old_leaves(self, months_to_keep: int) -> None: ...
     def merge_ledger(self, days_whole: int) -> int: ...
     def trim_refreshes(self) -> None: ...
+    def pack_indexes(self) -> int: ...
 
 
 def months_from(day: date, count: int) -> list[date]:
@@ -54,12 +56,30 @@ def maintain(
         if forwarded:
             log.info("rejects_forwarded", rejects=forwarded)
 
-    for step in (create_ahead, drop_old, merge, store.trim_refreshes, forward_rejects):
-        _run(step)
+    steps: dict[str, Callable[[], None]] = {
+        "create_ahead": create_ahead,
+        "drop_old": drop_old,
+        "merge": merge,
+        "trim_refreshes": store.trim_refreshes,
+        "forward_rejects": forward_rejects,
+        "pack": partial(_pack, store),
+    }
+    for name, step in steps.items():
+        _run(name, step)
 
 
-def _run(step: Callable[[], None]) -> None:
+def _run(name: str, step: Callable[[], None]) -> None:
     try:
         step()
     except IngesterError as error:
-        log.warning("maintenance_failed", step=step.__name__, detail=str(error))
+        log.warning("maintenance_failed", step=name, detail=str(error))
+
+
+def _pack(store: Store) -> None:
+    try:
+        packed = store.pack_indexes()
+    except TemporaryError as error:
+        log.info("packing_put_off", detail=str(error))
+    else:
+        if packed:
+            log.info("indexes_packed", indexes=packed)

@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     ingester_partition_months_ahead: Annotated[int, Field(ge=1, le=60)] = 3
     ingester_refresh_interval_seconds: Annotated[float, Field(gt=0)] = 1.0
     ingester_refresh_batches_max: Annotated[int, Field(ge=1)] = Field(
-        default=32, description="Ledger rows folded in one transaction."
+        default=128, description="Ledger rows folded in one transaction."
     )
     ingester_maintenance_interval_seconds: Annotated[float, Field(ge=1)] = Field(
         default=300.0, description="How often partitions, retention and the ledger are looked at."

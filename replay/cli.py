@@ -1,39 +1,53 @@
 """The command line of `replay`: every command of the migration and exit codes of `ingester`."""
 
 import sys
-from importlib.metadata import version
+from importlib import import_module
+from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from ingester.commands.terminal import report
 from ingester.errors import IngesterError
-from replay.commands.cutover import cutover
-from replay.commands.drop_legacy import drop_legacy
-from replay.commands.generate import generate
-from replay.commands.plan import plan
-from replay.commands.rollback import rollback
-from replay.commands.run import run
-from replay.commands.status import status
-from replay.commands.sync import sync
-from replay.commands.verify import verify
+
+COMMANDS: Final = (
+    *("generate", "plan", "run", "status", "verify", "sync"),
+    *("cutover", "rollback", "drop-legacy"),
+)
+"""Each is the function of its name in the module of its name."""
+
+
+class _Commands(TyperGroup):
+    """Imports a command when it is called: all of them take as long as a short one runs."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - typer's own click
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002 - likewise
+        if cmd_name not in COMMANDS:
+            return None
+        word = cmd_name.replace("-", "_")
+        alone = typer.Typer(add_completion=False)
+        alone.command(cmd_name)(getattr(import_module(f"replay.commands.{word}"), word))
+        return get_command(alone)
+
 
 app = typer.Typer(
     name="replay",
+    cls=_Commands,
     help="The migration of the legacy statistics: planned, resumable, proven, reversible.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings come from flags, the environment or .env; see docs/operations.md.",
 )
-for command in (
-    *(generate, plan, run, status, verify, sync),
-    *(cutover, rollback, drop_legacy),
-):
-    app.command()(command)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - seldom wanted, slow to load
+
         typer.echo(version("campaign-event-ingester"))
         raise typer.Exit
 

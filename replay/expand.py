@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -82,20 +83,60 @@ def event_id(row_id: str, metric: str, stat_date: date, revision: int = 0) -> UU
 
     What is hashed has one reading: eight bytes, a word without NUL, a NUL, the row id.
     """
-    framed = revision.to_bytes(8, "big") + metric.encode() + b"\0" + row_id.encode()
-    digest = hashlib.blake2b(framed, digest_size=9, person=_PERSON).digest()
-    days = (stat_date.toordinal() - _EPOCH).to_bytes(3, "big")
-    return UUID(bytes=days + digest[:3] + REPLAY_TAG + digest[3:])
+    hashed = _begun(metric, revision)
+    hashed.update(row_id.encode())
+    digest = hashed.digest()
+    return UUID(bytes=_days(stat_date) + digest[:3] + REPLAY_TAG + digest[3:])
 
 
-def expand(row: LegacyRow) -> Iterator[ReplayEvent]:
-    """The events of a row, in the order of METRICS; none for a row of zeros."""
-    for metric, count in zip(METRICS, row.values, strict=True):
+def _begun(metric: str, revision: int) -> hashlib.blake2b:
+    """The hash of an id before the row's own is added."""
+    framed = revision.to_bytes(8, "big") + metric.encode() + b"\0"
+    return hashlib.blake2b(framed, digest_size=9, person=_PERSON)
+
+
+def _days(stat_date: date) -> bytes:
+    return (stat_date.toordinal() - _EPOCH).to_bytes(3, "big")
+
+
+def records(row: LegacyRow) -> Iterator[tuple[bytes, bytes]]:
+    """Key and value of each event of a row, in the order of METRICS; none for a row of zeros.
+
+    The same events as ReplayEvent writes them, hash and text put together by hand: at full scale
+    there are hundreds of thousands, and objects for each would take most of a run's time.
+    """
+    day = _day_of(row.stat_date)
+    row_id = row.row_id.encode()
+    key = row.campaign_id.encode()
+    campaign_id = orjson.dumps(row.campaign_id).decode()
+    for count, (begun, event_type) in zip(row.values, _BEGUN, strict=True):
         if count:
-            yield ReplayEvent(
-                event_id(row.row_id, metric, row.stat_date),
-                row.campaign_id,
-                metric,
-                row.stat_date,
-                count,
+            hashed = begun.copy()
+            hashed.update(row_id)
+            digest = hashed.hexdigest()
+            value = (
+                f'{{"event_id":"{day.number}{digest[:2]}-{digest[2:6]}-{_TAG}-{digest[6:]}",'
+                f'"campaign_id":{campaign_id},"event_type":"{event_type}",'
+                f'"occurred_at":"{day.text}T00:00:00Z","count":{count}}}'
             )
+            yield key, value.encode()
+
+
+_TAG: Final = f"{REPLAY_TAG.hex()[:4]}-{REPLAY_TAG.hex()[4:]}"
+_BEGUN: Final = tuple(
+    (_begun(metric, 0), event_type.value) for metric, event_type in EVENT_TYPES.items()
+)
+"""By metric: the hash of an id of the replay itself, as far as it is the same for all rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """What the events of a day share: the first bytes of their ids in hexadecimal, and the date."""
+
+    number: str
+    text: str
+
+
+@cache
+def _day_of(stat_date: date) -> _Day:
+    return _Day(_days(stat_date).hex(), stat_date.isoformat())

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ingester.errors import NeedsAPerson
-from ingester.event import COUNT_MAX
-from replay.expand import METRICS, LegacyRow
+from replay.expand import METRICS
 
 REQUIRED: Final = ("id", "campaign_id", "stat_date")
-_CAMPAIGN_ID_MAX: Final = 255
-"""Characters, as the event contract counts them."""
 _WHOLE: Final = ("smallint", "integer", "bigint")
 _TEXT: Final = ("text", "character varying", "character", "uuid", "smallint", "integer", "bigint")
 
@@ -59,16 +56,3 @@ def check_shape(table: LegacyTable) -> None:
                 f"{table.name}.{table.columns[name]} is of type {table.types[name]}, "
                 f"not {' or '.join(types)}"
             )
-
-
-def check_row(row: LegacyRow) -> None:
-    """Refuse a row that the ingester would reject.
-
-    `replay plan` and the start of a run list all of them; this one appeared since.
-    """
-    if not (
-        min(row.values) >= 0
-        and max(row.values) <= COUNT_MAX
-        and 0 < len(row.campaign_id or "") <= _CAMPAIGN_ID_MAX
-    ):
-        raise NeedsAPerson(f"row {row.row_id} cannot become events; see: replay plan")

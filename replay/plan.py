@@ -27,7 +27,7 @@ HARMLESS: Final = frozenset({"repeated_day"})
 
 EVENTS_PER_SECOND: Final = 30_000.0
 """Published without a limit on a machine of two cores (docs/performance.md)."""
-BYTES_PER_EVENT: Final = 190.0
+BYTES_PER_EVENT: Final = 200.0
 """Of events, indexes, roll-ups and ledger together at full scale (docs/performance.md)."""
 
 

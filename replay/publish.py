@@ -3,20 +3,19 @@
 It knows neither where they come from nor when they are safe.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from replay.expand import METRICS, LegacyRow, expand
-from replay.legacy import check_row
+from replay.expand import METRICS, LegacyRow, records
 from replay.pace import Pace
 
 
 class Log(Protocol):
     """Where events go: `ingester.kafka.Publisher`."""
 
-    def publish(self, key: bytes | None, value: bytes | None) -> None:
-        """Hand one record over."""
+    def publish_all(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """Hand records over, each a key and a value, as they come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +33,24 @@ class RangePublication:
     def __init__(self, log: Log, pace: Pace, check: Callable[[], None]) -> None:
         self._log, self._pace, self._check = log, pace, check
         self.rows = self.events = 0
-        self._sums = dict.fromkeys(METRICS, 0)
+        self._sums = [0] * len(METRICS)
 
     def publish(self, rows: Iterable[LegacyRow]) -> None:
-        """Hand over the events of these rows, at the pace; `check` may raise in between.
+        """Hand over the events of these rows, at the pace; `check` may raise in between."""
+        self._log.publish_all(self._records(rows))
 
-        Raises NeedsAPerson for a row that cannot be events.
-        """
+    def _records(self, rows: Iterable[LegacyRow]) -> Iterator[tuple[bytes, bytes]]:
+        sums = self._sums
         for row in rows:
-            check_row(row)
             self._check()
-            for event in expand(row):
+            for record in records(row):
                 self._pace.wait(self._check)
-                self._log.publish(event.key(), event.value())
-                self._sums[event.metric] += event.count
                 self.events += 1
+                yield record
+            for place, value in enumerate(row.values):
+                sums[place] += value
             self.rows += 1
 
     def done(self) -> Published:
         """The whole of it."""
-        return Published(self.rows, self.events, dict(self._sums))
+        return Published(self.rows, self.events, dict(zip(METRICS, self._sums, strict=True)))

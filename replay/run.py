@@ -23,8 +23,8 @@ from replay.ranges import ranges
 from replay.settings import ReplaySettings
 from replay.store import ledger
 from replay.store.ledger import ReplayState
-from replay.store.legacy import fill_attributes, rows_between
-from replay.store.survey import days_with_value, problems
+from replay.store.legacy import fill_attributes, gather, rows_between
+from replay.store.survey import gathered_days, gathered_problems
 
 _OTHERS_SECONDS: float = 0.2
 """How often to look again while other runs hold the ranges that are left."""
@@ -64,10 +64,11 @@ def begin(
         state = ledger.replay_state(connection)
         cut_date = cut_of(until, state.cut_date if state else None, today)
         if state is None or not ledger.totals(connection).complete:
+            gather(connection, table, cut_date)
             _refuse_problems(connection, table, settings, cut_date, today)
         if state is None:
             with connection.transaction():
-                days = days_with_value(connection, table, cut_date)
+                days = gathered_days(connection, cut_date)
                 decided = {
                     "cut_date": cut_date,
                     "legacy_table": table.name,
@@ -89,7 +90,7 @@ def begin(
 def _refuse_problems(
     connection: Connection, table: LegacyTable, settings: Settings, cut_date: date, today: date
 ) -> None:
-    found = problems(connection, table, settings, cut_date, today)
+    found = gathered_problems(connection, table, settings, cut_date, today)
     blocking = [str(problem) for problem in found if problem.blocking]
     if blocking:
         raise NeedsAPerson(
@@ -159,7 +160,7 @@ class Replay:
                 return False
             publication = RangePublication(self._publisher, self._pace, self._check)
             for page in rows_between(
-                self._connection, self._table, claimed.first_date, claimed.end_date, self._page_rows
+                self._connection, claimed.first_date, claimed.end_date, self._page_rows
             ):
                 publication.publish(page)
                 self._show("replaying", self._before + publication.events, self._planned)

@@ -51,7 +51,7 @@ class ReplaySettings(BaseSettings):
         description="Give up (exit 75) where paused consumers have not moved for this long.",
     )
     replay_range_events: Annotated[int, Field(ge=1)] = Field(
-        default=5_000, description="Events of one ledger range, in whole days."
+        default=20_000, description="Events of one ledger range, in whole days."
     )
     replay_read_rows: Annotated[int, Field(ge=1, le=100_000)] = Field(
         default=2_000, description="Rows fetched from the old table at a time."

@@ -14,85 +14,173 @@ SELECT set_config('enable_sort', %(allowed)s, true);
 
 -- name: legacy_checksums
 -- One row per month and metric, from one scan: nothing is sorted or joined, so memory is bounded
--- by the months.
+-- by the days. Days are added up first: their dates are there, months would be computed row by row.
 SELECT
-    date_trunc('month', legacy.stat_date)::date AS month,
-    weighed.metric,
-    count(*) AS keys,
-    sum(weighed.value)::bigint AS total,
-    sum(
-        weighed.value::numeric
-        * replay_value_hash(legacy.campaign_id, legacy.stat_date, weighed.metric, %(seed)s)
-    ) AS checksum
-FROM ({legacy}) AS legacy
+    date_trunc('month', of_day.stat_date::timestamp)::date AS month,
+    metric.name AS metric, sum(metric.total)::bigint AS total,
+    coalesce(sum(metric.checksum), 0) AS checksum
+FROM (
+    SELECT
+        legacy.stat_date,
+        sum(legacy.sent) AS sent,
+        sum(
+            CASE WHEN legacy.sent <> 0 THEN
+                legacy.sent
+                * replay_value_hash(legacy.campaign_id, legacy.stat_date, %(seed)s)::numeric
+            END
+        ) AS sent_weighed,
+        sum(legacy.opened) AS opened,
+        sum(
+            CASE WHEN legacy.opened <> 0 THEN
+                legacy.opened
+                * replay_value_hash(legacy.campaign_id, legacy.stat_date, %(seed)s)::numeric
+            END
+        ) AS opened_weighed,
+        sum(legacy.clicked) AS clicked,
+        sum(
+            CASE WHEN legacy.clicked <> 0 THEN
+                legacy.clicked
+                * replay_value_hash(legacy.campaign_id, legacy.stat_date, %(seed)s)::numeric
+            END
+        ) AS clicked_weighed,
+        sum(legacy.replied) AS replied,
+        sum(
+            CASE WHEN legacy.replied <> 0 THEN
+                legacy.replied
+                * replay_value_hash(legacy.campaign_id, legacy.stat_date, %(seed)s)::numeric
+            END
+        ) AS replied_weighed,
+        sum(legacy.positive_replies) AS positive_replies,
+        sum(
+            CASE WHEN legacy.positive_replies <> 0 THEN
+                legacy.positive_replies
+                * replay_value_hash(legacy.campaign_id, legacy.stat_date, %(seed)s)::numeric
+            END
+        ) AS positive_replies_weighed,
+        sum(legacy.bounced) AS bounced,
+        sum(
+            CASE WHEN legacy.bounced <> 0 THEN
+                legacy.bounced
+                * replay_value_hash(legacy.campaign_id, legacy.stat_date, %(seed)s)::numeric
+            END
+        ) AS bounced_weighed
+    FROM ({legacy}) AS legacy
+    WHERE
+        legacy.has_value AND legacy.stat_date < %(until)s
+        AND legacy.stat_date >= coalesce(%(since)s::date, '-infinity')
+    GROUP BY legacy.stat_date
+) AS of_day
 CROSS JOIN LATERAL (VALUES
-    ('sent', legacy.sent), ('opened', legacy.opened), ('clicked', legacy.clicked),
-    ('replied', legacy.replied), ('positive_replies', legacy.positive_replies),
-    ('bounced', legacy.bounced)
-) AS weighed (metric, value)
-WHERE
-    legacy.stat_date < %(until)s
-    AND legacy.stat_date >= coalesce(%(since)s::date, '-infinity')
-    AND (
-        legacy.sent, legacy.opened, legacy.clicked,
-        legacy.replied, legacy.positive_replies, legacy.bounced
-    ) <> (0, 0, 0, 0, 0, 0)
-    AND weighed.value <> 0
+    ('sent', of_day.sent, of_day.sent_weighed),
+    ('opened', of_day.opened, of_day.opened_weighed),
+    ('clicked', of_day.clicked, of_day.clicked_weighed),
+    ('replied', of_day.replied, of_day.replied_weighed),
+    ('positive_replies', of_day.positive_replies, of_day.positive_replies_weighed),
+    ('bounced', of_day.bounced, of_day.bounced_weighed)
+) AS metric (name, total, checksum)
+WHERE metric.total <> 0 OR metric.checksum IS NOT NULL
 GROUP BY 1, 2;
 
 -- name: event_checksums
 -- Events before the cut by whether they are replayed, and folded: each proof takes what it needs.
 -- Bytes 6 to 9 of a replayed id are ingester.event.REPLAY_TAG.
 SELECT
-    date_trunc('month', event.occurred_at AT TIME ZONE 'UTC')::date AS month,
-    CASE event.event_type
-        WHEN 'positive_reply' THEN 'positive_replies' ELSE event.event_type::text
+    date_trunc('month', of_day.day::timestamp)::date AS month,
+    CASE of_day.event_type
+        WHEN 'positive_reply' THEN 'positive_replies' ELSE of_day.event_type::text
     END AS metric,
-    substring(uuid_send(event.event_id) FROM 7 FOR 4) = '\x8ca39a17' AS replayed,
-    event.batch_id NOT IN (
-        SELECT unfolded.batch_id FROM ingest_batches AS unfolded
-        WHERE unfolded.folded_at IS NULL
-    ) AS folded,
-    count(*) AS keys,
-    sum(event.event_count)::bigint AS total,
-    sum(
-        event.event_count::numeric
-        * replay_value_hash(
-            campaigns.campaign_id, (event.occurred_at AT TIME ZONE 'UTC')::date,
-            CASE event.event_type
-                WHEN 'positive_reply' THEN 'positive_replies' ELSE event.event_type::text
-            END,
-            %(seed)s
-        )
-    ) AS checksum
-FROM campaign_events AS event
-INNER JOIN campaigns ON event.campaign_key = campaigns.campaign_key
-WHERE
-    event.occurred_at < %(until)s::timestamp AT TIME ZONE 'UTC'
-    AND event.occurred_at
-    >= coalesce(%(since)s::timestamp AT TIME ZONE 'UTC', '-infinity')
+    of_day.replayed, of_day.folded,
+    sum(of_day.total)::bigint AS total, coalesce(sum(of_day.checksum), 0) AS checksum
+FROM (
+    SELECT
+        (event.occurred_at AT TIME ZONE 'UTC')::date AS day, event.event_type,
+        substring(uuid_send(event.event_id) FROM 7 FOR 4) = '\x8ca39a17' AS replayed,
+        event.batch_id NOT IN (
+            SELECT unfolded.batch_id FROM ingest_batches AS unfolded
+            WHERE unfolded.folded_at IS NULL
+        ) AS folded,
+        sum(event.event_count) AS total,
+        sum(
+            event.event_count * replay_value_hash(
+                campaigns.campaign_id, (event.occurred_at AT TIME ZONE 'UTC')::date, %(seed)s
+            )::numeric
+        ) AS checksum
+    FROM campaign_events AS event
+    INNER JOIN campaigns ON event.campaign_key = campaigns.campaign_key
+    WHERE
+        event.occurred_at < %(until)s::timestamp AT TIME ZONE 'UTC'
+        AND event.occurred_at
+        >= coalesce(%(since)s::timestamp AT TIME ZONE 'UTC', '-infinity')
+    GROUP BY 1, 2, 3, 4
+) AS of_day
 GROUP BY 1, 2, 3, 4;
 
 -- name: view_checksums
 -- What dashboards are told, read from the view itself.
 SELECT
-    date_trunc('month', day.event_date)::date AS month,
-    weighed.metric,
-    count(*) AS keys,
-    sum(weighed.value)::bigint AS total,
-    sum(
-        weighed.value::numeric
-        * replay_value_hash(day.campaign_id, day.event_date, weighed.metric, %(seed)s)
-    ) AS checksum
-FROM campaign_daily_stats AS day
+    date_trunc('month', of_day.event_date::timestamp)::date AS month,
+    metric.name AS metric, sum(metric.total)::bigint AS total,
+    coalesce(sum(metric.checksum), 0) AS checksum
+FROM (
+    SELECT
+        stats.event_date,
+        sum(stats.sent) AS sent,
+        sum(
+            CASE WHEN stats.sent <> 0 THEN
+                stats.sent
+                * replay_value_hash(stats.campaign_id, stats.event_date, %(seed)s)::numeric
+            END
+        ) AS sent_weighed,
+        sum(stats.opened) AS opened,
+        sum(
+            CASE WHEN stats.opened <> 0 THEN
+                stats.opened
+                * replay_value_hash(stats.campaign_id, stats.event_date, %(seed)s)::numeric
+            END
+        ) AS opened_weighed,
+        sum(stats.clicked) AS clicked,
+        sum(
+            CASE WHEN stats.clicked <> 0 THEN
+                stats.clicked
+                * replay_value_hash(stats.campaign_id, stats.event_date, %(seed)s)::numeric
+            END
+        ) AS clicked_weighed,
+        sum(stats.replied) AS replied,
+        sum(
+            CASE WHEN stats.replied <> 0 THEN
+                stats.replied
+                * replay_value_hash(stats.campaign_id, stats.event_date, %(seed)s)::numeric
+            END
+        ) AS replied_weighed,
+        sum(stats.positive_replies) AS positive_replies,
+        sum(
+            CASE WHEN stats.positive_replies <> 0 THEN
+                stats.positive_replies
+                * replay_value_hash(stats.campaign_id, stats.event_date, %(seed)s)::numeric
+            END
+        ) AS positive_replies_weighed,
+        sum(stats.bounced) AS bounced,
+        sum(
+            CASE WHEN stats.bounced <> 0 THEN
+                stats.bounced
+                * replay_value_hash(stats.campaign_id, stats.event_date, %(seed)s)::numeric
+            END
+        ) AS bounced_weighed
+    FROM campaign_daily_stats AS stats
+    WHERE
+        stats.event_date < %(until)s
+        AND stats.event_date >= coalesce(%(since)s::date, '-infinity')
+    GROUP BY stats.event_date
+) AS of_day
 CROSS JOIN LATERAL (VALUES
-    ('sent', day.sent), ('opened', day.opened), ('clicked', day.clicked),
-    ('replied', day.replied), ('positive_replies', day.positive_replies), ('bounced', day.bounced)
-) AS weighed (metric, value)
-WHERE
-    day.event_date < %(until)s
-    AND day.event_date >= coalesce(%(since)s::date, '-infinity')
-    AND weighed.value <> 0
+    ('sent', of_day.sent, of_day.sent_weighed),
+    ('opened', of_day.opened, of_day.opened_weighed),
+    ('clicked', of_day.clicked, of_day.clicked_weighed),
+    ('replied', of_day.replied, of_day.replied_weighed),
+    ('positive_replies', of_day.positive_replies, of_day.positive_replies_weighed),
+    ('bounced', of_day.bounced, of_day.bounced_weighed)
+) AS metric (name, total, checksum)
+WHERE metric.total <> 0 OR metric.checksum IS NOT NULL
 GROUP BY 1, 2;
 
 -- name: legacy_differences
@@ -112,11 +200,7 @@ WITH legacy_value AS (
     WHERE
         legacy.stat_date >= greatest(%(month)s, coalesce(%(since)s::date, '-infinity'))
         AND legacy.stat_date < least(%(month)s + interval '1 month', %(until)s)
-        AND (
-            legacy.sent, legacy.opened, legacy.clicked,
-            legacy.replied, legacy.positive_replies, legacy.bounced
-        ) <> (0, 0, 0, 0, 0, 0)
-        AND weighed.value <> 0
+        AND legacy.has_value AND weighed.value <> 0
     GROUP BY 1, 2, 3
 ),
 

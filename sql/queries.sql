@@ -235,6 +235,78 @@ SELECT merge_ingest_batches(clock_timestamp() - make_interval(days => %(days_who
 -- name: trim_refreshes
 DELETE FROM stats_refreshes WHERE finished < clock_timestamp() - interval '30 days';
 
+-- name: sparse_indexes
+-- Primary keys worth packing: of leaves whose month is over (is_final: hardly anything will be
+-- added) and of the roll-ups. How full an index is follows from its size and the rows of its table
+-- as vacuum or analyze counted them last; an entry is 40 or 16 bytes and 4 of line pointer, and
+-- metapage and root are left out. Thresholds lie below what packing reaches, 100 and 90 percent.
+SELECT name, is_final
+FROM (
+    SELECT
+        index.relname::text AS name, kept.is_final,
+        sum(pg_relation_size(index.oid)) OVER (
+            ORDER BY pg_relation_size(index.oid), index.oid
+        ) AS bytes_so_far
+    FROM (
+        SELECT inhrelid AS table_id, true AS is_final, 44 AS entry_bytes, 0.9 AS full_enough
+        FROM pg_inherits
+        WHERE
+            inhparent = 'campaign_events'::regclass
+            AND right(inhrelid::regclass::text, 7) < to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')
+        UNION ALL
+        SELECT oid, false AS is_final, 20 AS entry_bytes, 0.7 AS full_enough
+        FROM pg_class
+        WHERE oid = ANY(ARRAY[
+            'campaign_daily_rollup', 'campaign_weekly_rollup', 'campaign_monthly_rollup'
+        ]::regclass [])
+    ) AS kept
+    INNER JOIN pg_class AS heap ON kept.table_id = heap.oid
+    INNER JOIN pg_index AS key ON heap.oid = key.indrelid
+    INNER JOIN pg_class AS index ON key.indexrelid = index.oid
+    CROSS JOIN LATERAL (
+        SELECT current_setting('block_size')::integer AS bytes
+    ) AS block
+    WHERE
+        key.indisprimary AND key.indisvalid AND pg_has_role(index.relowner, 'USAGE')
+        AND pg_relation_size(index.oid) >= 16 * block.bytes
+        AND heap.reltuples > 0
+        AND heap.reltuples * kept.entry_bytes
+        < kept.full_enough * (pg_relation_size(index.oid) / block.bytes - 2) * (block.bytes - 40)
+) AS sparse
+WHERE bytes_so_far <= %(bytes_max)s
+ORDER BY bytes_so_far;
+
+-- name: unfinished_indexes
+-- What an interrupted REINDEX CONCURRENTLY left on our tables: it costs every write and serves
+-- nobody.
+SELECT index.relname::text AS name
+FROM pg_index AS key
+INNER JOIN pg_class AS index ON key.indexrelid = index.oid
+WHERE
+    NOT key.indisvalid AND index.relkind = 'i' AND index.relname ~ '_cc(new|old)\d*$'
+    AND pg_has_role(index.relowner, 'USAGE')
+    AND (
+        key.indrelid IN (
+            SELECT inhrelid FROM pg_inherits WHERE inhparent = 'campaign_events'::regclass
+        )
+        OR key.indrelid = ANY(ARRAY[
+            'campaign_daily_rollup', 'campaign_weekly_rollup', 'campaign_monthly_rollup'
+        ]::regclass [])
+    );
+
+-- name: drop_unfinished_index
+-- Waits for one that is still being built, and by then it may have gone.
+DROP INDEX CONCURRENTLY IF EXISTS {index};
+
+-- name: fill_pages
+ALTER INDEX {index} SET (fillfactor = 100);
+
+-- name: pack_index
+REINDEX INDEX CONCURRENTLY {index};
+
+-- name: limit_lock_waits
+SELECT set_config('lock_timeout', %(wait)s, false);
+
 -- name: campaign_stats
 SELECT
     campaign_id, period_start, sent, opened, clicked, replied, positive_replies, bounced
@@ -423,7 +495,8 @@ WITH truth AS (
 ),
 rollup AS (
     SELECT
-        campaign_key, event_date, last_activity,
+        campaign_key, event_date,
+        coalesce(last_activity, event_date::timestamp AT TIME ZONE 'UTC') AS last_activity,
         coalesce(sent, 0) AS sent, coalesce(opened, 0) AS opened, coalesce(clicked, 0) AS clicked,
         coalesce(replied, 0) AS replied, coalesce(positive_replies, 0) AS positive_replies,
         coalesce(bounced, 0) AS bounced
@@ -473,7 +546,8 @@ LIMIT 100;
 WITH truth AS (
     SELECT
         campaign_key, date_trunc('week', event_date::timestamp)::date AS week_start,
-        max(last_activity) AS last_activity, coalesce(sum(sent), 0) AS sent,
+        max(coalesce(last_activity, event_date::timestamp AT TIME ZONE 'UTC')) AS last_activity,
+        coalesce(sum(sent), 0) AS sent,
         coalesce(sum(opened), 0) AS opened, coalesce(sum(clicked), 0) AS clicked,
         coalesce(sum(replied), 0) AS replied,
         coalesce(sum(positive_replies), 0) AS positive_replies,
@@ -502,7 +576,8 @@ LIMIT 100;
 WITH truth AS (
     SELECT
         campaign_key, date_trunc('month', event_date::timestamp)::date AS month_start,
-        max(last_activity) AS last_activity, coalesce(sum(sent), 0) AS sent,
+        max(coalesce(last_activity, event_date::timestamp AT TIME ZONE 'UTC')) AS last_activity,
+        coalesce(sum(sent), 0) AS sent,
         coalesce(sum(opened), 0) AS opened, coalesce(sum(clicked), 0) AS clicked,
         coalesce(sum(replied), 0) AS replied,
         coalesce(sum(positive_replies), 0) AS positive_replies,

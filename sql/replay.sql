@@ -20,22 +20,61 @@ SELECT
     coalesce({clicked}, 0)::bigint AS clicked, coalesce({replied}, 0)::bigint AS replied,
     coalesce({positive_replies}, 0)::bigint AS positive_replies,
     coalesce({bounced}, 0)::bigint AS bounced,
-    {admin_uuid}::text AS admin_uuid, {campaign_id_int}::bigint AS campaign_id_int
+    {admin_uuid}::text AS admin_uuid, {campaign_id_int}::bigint AS campaign_id_int,
+    -- Without coalesce, which would be computed for millions of rows of zeros: null is not true.
+    (
+        {sent} <> 0 OR {opened} <> 0 OR {clicked} <> 0
+        OR {replied} <> 0 OR {positive_replies} <> 0 OR {bounced} <> 0
+    ) AS has_value
 FROM {table};
 
--- name: legacy_rows_between
+-- name: gather_entries
+-- What a run has to do with, from one scan: the rows with a value, and those without a date so that
+-- they can be told. Of this session; as it was when the run began.
+CREATE TEMPORARY TABLE replay_entries AS
 SELECT
     legacy.row_id, legacy.campaign_id, legacy.stat_date,
     legacy.sent, legacy.opened, legacy.clicked,
-    legacy.replied, legacy.positive_replies, legacy.bounced
+    legacy.replied, legacy.positive_replies, legacy.bounced, legacy.has_value
 FROM ({legacy}) AS legacy
+WHERE legacy.has_value AND (legacy.stat_date < {until} OR legacy.stat_date IS NULL)
+ORDER BY legacy.stat_date;
+
+-- name: index_entries
+CREATE INDEX ON replay_entries (stat_date);
+
+-- name: gathered_entries
+SELECT
+    row_id, campaign_id, stat_date, sent, opened, clicked, replied, positive_replies, bounced,
+    has_value
+FROM replay_entries;
+
+-- name: entries_between
+SELECT
+    row_id, campaign_id, stat_date, sent, opened, clicked, replied, positive_replies, bounced
+FROM replay_entries
+WHERE stat_date >= %(first)s AND stat_date < %(until)s
+ORDER BY stat_date;
+
+-- name: keys_of_table
+-- The columns of each index that holds every row in the order in which they compare.
+SELECT
+    array_agg(attribute.attname::text ORDER BY part.place) AS column_names,
+    bool_and(key.indisunique AND key.indimmediate) AS is_unique
+FROM pg_index AS key
+INNER JOIN pg_class AS index_class ON key.indexrelid = index_class.oid
+INNER JOIN pg_am AS method ON index_class.relam = method.oid AND method.amname = 'btree'
+CROSS JOIN LATERAL unnest(key.indkey, key.indclass, key.indcollation)
+    WITH ORDINALITY AS part (attnum, opclass, collation_id, place)
+INNER JOIN pg_attribute AS attribute
+    ON key.indrelid = attribute.attrelid AND part.attnum = attribute.attnum
+INNER JOIN pg_opclass AS opclass ON part.opclass = opclass.oid
 WHERE
-    legacy.stat_date >= %(first)s AND legacy.stat_date < %(until)s
-    AND (
-        legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
-        OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
-    )
-ORDER BY legacy.stat_date, legacy.row_id;
+    key.indrelid = to_regclass(format('%%I.%%I', %(schema)s::text, %(name)s::text))
+    AND key.indisvalid AND key.indpred IS NULL AND key.indexprs IS NULL
+    AND part.place <= key.indnkeyatts
+GROUP BY key.indexrelid
+HAVING bool_and(opclass.opcdefault AND part.collation_id = attribute.attcollation);
 
 -- name: replay_state
 SELECT cut_date, legacy_table, topic, cluster_id, topic_id, started_at FROM replay_state;
@@ -115,6 +154,31 @@ FROM (
 INNER JOIN ({legacy}) AS legacy USING (campaign_id, stat_date)
 ORDER BY legacy.campaign_id, legacy.row_id;
 
+-- name: latest_attributes_by_key
+-- The same where an index begins with campaign and day: from one campaign to the next, without
+-- looking at what lies between.
+WITH RECURSIVE campaign AS (
+    (
+        SELECT legacy.campaign_id FROM ({legacy}) AS legacy
+        WHERE legacy.campaign_id IS NOT NULL ORDER BY legacy.campaign_id LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT legacy.campaign_id FROM ({legacy}) AS legacy
+        WHERE legacy.campaign_id > campaign.campaign_id ORDER BY legacy.campaign_id LIMIT 1
+    ) AS campaign_id
+    FROM campaign
+    WHERE campaign.campaign_id IS NOT NULL
+)
+SELECT campaign.campaign_id, latest.admin_uuid, latest.campaign_id_int
+FROM campaign
+CROSS JOIN LATERAL (
+    SELECT legacy.admin_uuid, legacy.campaign_id_int FROM ({legacy}) AS legacy
+    WHERE legacy.campaign_id = campaign.campaign_id AND legacy.stat_date IS NOT NULL
+    ORDER BY legacy.stat_date DESC, legacy.row_id ASC LIMIT 1
+) AS latest
+ORDER BY campaign.campaign_id;
+
 -- name: fill_attributes
 INSERT INTO campaign_attributes AS known (campaign_id, admin_uuid, campaign_id_int)
 SELECT campaign_id, admin_uuid, campaign_id_int
@@ -135,10 +199,7 @@ SELECT legacy.stat_date, count(*) AS rows, sum(
 FROM ({legacy}) AS legacy
 WHERE
     legacy.stat_date < %(until)s
-    AND (
-        legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
-        OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
-    )
+    AND legacy.has_value
 GROUP BY legacy.stat_date ORDER BY legacy.stat_date;
 
 -- name: legacy_months
@@ -149,8 +210,7 @@ SELECT
     legacy.stat_date < %(until)s AS before_cut,
     count(*) AS rows,
     count(*) FILTER (
-        WHERE legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
-        OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
+        WHERE legacy.has_value
     ) AS rows_with_value,
     count(*) FILTER (WHERE legacy.sent <> 0) AS sent_events,
     count(*) FILTER (WHERE legacy.opened <> 0) AS opened_events,
@@ -185,10 +245,7 @@ WITH entry AS MATERIALIZED (
     FROM ({legacy}) AS legacy
     WHERE
         (legacy.stat_date < %(until)s OR legacy.stat_date IS NULL)
-        AND (
-            legacy.sent <> 0 OR legacy.opened <> 0 OR legacy.clicked <> 0
-            OR legacy.replied <> 0 OR legacy.positive_replies <> 0 OR legacy.bounced <> 0
-        )
+        AND legacy.has_value
 ),
 faulty AS (
     SELECT problem.kind, entry.row_id
@@ -212,10 +269,11 @@ faulty AS (
         )
         AND problem.applies
     UNION ALL
-    SELECT 'repeated_id' AS kind, row_id FROM entry GROUP BY row_id HAVING count(row_id) > 1
+    SELECT 'repeated_id' AS kind, row_id FROM entry
+    WHERE NOT %(ids_unique)s GROUP BY row_id HAVING count(row_id) > 1
     UNION ALL
     SELECT 'repeated_day' AS kind, min(row_id) AS row_id FROM entry
-    GROUP BY campaign_id, stat_date HAVING count(stat_date) > 1
+    WHERE NOT %(days_unique)s GROUP BY campaign_id, stat_date HAVING count(stat_date) > 1
 )
 SELECT
     kind, count(*) AS rows,

@@ -1,5 +1,6 @@
 """Publishes, waiting for all replicas."""
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -12,13 +13,12 @@ from ingester.settings import Settings
 
 
 class Publisher:
-    """An idempotent producer that waits for all replicas and counts what was delivered."""
+    """An idempotent producer that waits for all replicas."""
 
     def __init__(self, settings: Settings, topic: str | None = None) -> None:
         self._topic = topic or settings.kafka_topic
         self._errors = Errors()
         self._failed: IngesterError | None = None
-        self.delivered = 0
         self._producer = made(
             Producer,
             {
@@ -29,6 +29,8 @@ class Publisher:
                 **settings.kafka_conf,
                 "enable.idempotence": True,
                 "acks": "all",
+                # A call into Python for each record costs as much as handing it over.
+                "delivery.report.only.error": True,
                 "error_cb": self._errors,
             },
         )
@@ -47,7 +49,7 @@ class Publisher:
         partition: int | None = None,
     ) -> None:
         """Hand one record to the client; waits while its queue is full."""
-        arguments: dict[str, Any] = {"key": key, "value": value, "on_delivery": self._on_delivery}
+        arguments: dict[str, Any] = {"key": key, "value": value, "on_delivery": self._on_failure}
         if headers:
             arguments["headers"] = list(headers)
         if partition is not None:
@@ -64,6 +66,19 @@ class Publisher:
                 self._producer.poll(0)
                 return
 
+    def publish_all(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """Hand many over, each a key and a value, at less cost for each; waits likewise."""
+        produce, topic, on_failure = self._producer.produce, self._topic, self._on_failure
+        for key, value in records:
+            try:
+                produce(topic, value, key, on_delivery=on_failure)
+            except BufferError:
+                self.publish(key, value)
+            except KafkaException as error:
+                raise translated(error.args[0], f"publishing to {topic}") from None
+        self._producer.poll(0)
+        self._raise_failure()
+
     def flush(self, timeout_seconds: float = 60.0) -> None:
         """Wait until everything is delivered; raises where something was not."""
         left = self._producer.flush(timeout_seconds)
@@ -71,10 +86,8 @@ class Publisher:
         if left:
             raise TemporaryError(f"{left} records not delivered after {timeout_seconds:g} s")
 
-    def _on_delivery(self, error: KafkaError | None, _: Message) -> None:
-        if error is None:
-            self.delivered += 1
-        elif self._failed is None:
+    def _on_failure(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None and self._failed is None:
             self._failed = translated(error, f"publishing to {self._topic}")
 
     def _raise_failure(self) -> None:

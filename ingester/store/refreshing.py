@@ -7,6 +7,7 @@ from typing import Any
 
 from ingester.dead_letters import DeadLetter
 from ingester.settings import Settings
+from ingester.store.packing import pack_indexes
 from ingester.store.rejects import headers_of_row
 from ingester.store.session import Session
 from ingester.store.statements import statement
@@ -70,6 +71,11 @@ class RefreshStore:
         """Forget refreshes of more than a month ago."""
         with self._session.use("trimming stats_refreshes") as connection:
             connection.execute(statement("trim_refreshes"))
+
+    def pack_indexes(self) -> int:
+        """Build sparse keys anew; returns how many. Raises TemporaryError where one is in use."""
+        with self._session.use("packing indexes") as connection:
+            return pack_indexes(connection)
 
     @contextlib.contextmanager
     def dead_letters(

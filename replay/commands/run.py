@@ -14,13 +14,14 @@ from ingester.commands.terminal import plain_table, terminal
 from ingester.kafka import Admin, Publisher, Reader, TopicIdentity
 from ingester.logs import set_up_logs
 from ingester.settings import Settings, load_settings
-from ingester.store.connection import Connection, connect
+from ingester.store.connection import Connection, connect, translating
 from replay.commands.progress import progress
 from replay.lag import LagGate, bounds
 from replay.legacy import LegacyTable
 from replay.run import Interrupted, Replay, begin
 from replay.settings import ReplaySettings, load_replay_settings
 from replay.store import ledger
+from replay.store.audit import record
 from replay.store.legacy import find_legacy
 
 _STATEMENT_SECONDS_MAX = 3600.0
@@ -60,6 +61,9 @@ def run(
         state = begin(
             connection, table, settings, replay_settings, identity, until=until, today=today
         )
+        open_before = not ledger.totals(connection).complete
+        if open_before:
+            _audit(connection, "run-begun", {"topic": state.topic, "cut_date": state.cut_date})
         with Interruption() as interruption:
             done = _replay(connection, table, settings, replay_settings, identity, interruption)
         totals = ledger.totals(connection)
@@ -79,12 +83,20 @@ def run(
             "sums": totals.sums,
             "acknowledged_to": ledger.watermarks(connection),
         }
+        if open_before:
+            _audit(connection, "run-ended", report)
     if as_json:
         typer.echo(json.dumps(report, default=str))
     else:
         _show(report)
     if interruption.signal is not None:
         raise typer.Exit(128 + interruption.signal)
+
+
+def _audit(connection: Connection, step: str, evidence: dict[str, Any]) -> None:
+    """Write a run that has something to do into the audit; a killed one never ends there."""
+    with translating("auditing the run"), connection.transaction():
+        record(connection, step, evidence)
 
 
 def _replay(

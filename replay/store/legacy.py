@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from datetime import date
 
+from psycopg import sql
+
 from ingester.errors import NeedsAPerson
 from ingester.store.connection import Connection, translating
 from ingester.store.statements import statement
 from replay.expand import LegacyRow
 from replay.legacy import LegacyTable, check_shape
 from replay.settings import ReplaySettings
-from replay.store.statements import about_legacy
+from replay.store.statements import about_legacy, entries
 
 
 def find_legacy(
@@ -42,22 +44,44 @@ def find_legacy(
     return table
 
 
+def keys(connection: Connection, table: LegacyTable) -> list[tuple[list[str], bool]]:
+    """The columns of each index over all rows, in its order, and whether it is unique."""
+    named = {"schema": table.schema, "name": table.name}
+    return [(names, is_unique) for names, is_unique in
+            connection.execute(statement("keys_of_table"), named)]  # fmt: skip
+
+
+def gather(connection: Connection, table: LegacyTable, until: date) -> None:
+    """Set the rows with a value and stat_date < until apart, in a temporary table of the session.
+
+    One scan of the old table, whose rows are nearly all zero, serves all that a run asks of it.
+    """
+    connection.execute(
+        statement("gather_entries").format(legacy=entries(table), until=sql.Literal(until))
+    )
+    connection.execute(statement("index_entries"))
+
+
 def rows_between(
-    connection: Connection, table: LegacyTable, first: date, until: date, rows_at_a_time: int
+    connection: Connection, first: date, until: date, rows_at_a_time: int
 ) -> Iterator[list[LegacyRow]]:
-    """The rows with a value and first <= stat_date < until, by date; inside a transaction.
+    """The gathered rows with first <= stat_date < until, by date; inside a transaction.
 
     A server-side cursor: memory is that of one page, however long the range.
     """
     with connection.cursor(name="legacy_rows") as cursor:
-        cursor.execute(about_legacy("legacy_rows_between", table), {"first": first, "until": until})
+        cursor.execute(statement("entries_between"), {"first": first, "until": until})
         while page := cursor.fetchmany(rows_at_a_time):
             yield [LegacyRow(row[0], row[1], row[2], row[3:]) for row in page]
 
 
 def fill_attributes(connection: Connection, table: LegacyTable) -> int:
     """Remember what only the old table knows of its campaigns; returns how many rows changed."""
-    found = connection.execute(about_legacy("latest_attributes", table)).fetchall()
+    day = [table.columns["campaign_id"], table.columns["stat_date"]]
+    is_text = table.types["campaign_id"] in {"text", "character varying"}
+    by_key = is_text and any(names[:2] == day for names, _ in keys(connection, table))
+    query = "latest_attributes_by_key" if by_key else "latest_attributes"
+    found = connection.execute(about_legacy(query, table)).fetchall()
     names = ("campaign_ids", "admin_uuids", "ints")
     columns = {name: [row[at] for row in found] for at, name in enumerate(names)}
     return connection.execute(statement("fill_attributes"), columns).rowcount

@@ -15,6 +15,11 @@ def about_legacy(name: str, table: LegacyTable) -> sql.Composed:
     return statement(name).format(legacy=entries(table))
 
 
+def about_gathered(name: str) -> sql.Composed:
+    """The same statement about the rows that `replay.store.legacy.gather` has set apart."""
+    return statement(name).format(legacy=statement("gathered_entries"))
+
+
 def entries(table: LegacyTable) -> sql.Composed:
     """The old table's rows: row_id, campaign_id, stat_date, six metrics and two attributes.
 

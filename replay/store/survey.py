@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from psycopg import IsolationLevel
+from psycopg import IsolationLevel, sql
 
 from ingester.event import REPLAY_TAG
 from ingester.settings import Settings
@@ -13,7 +13,8 @@ from replay.expand import METRICS
 from replay.legacy import LegacyTable
 from replay.plan import Month, Problem, Survey
 from replay.ranges import Day
-from replay.store.statements import about_legacy
+from replay.store.legacy import keys
+from replay.store.statements import about_gathered, about_legacy
 
 
 def survey(
@@ -30,7 +31,9 @@ def survey(
         found = Survey(
             cut_date=cut_date,
             months=[_month(dict(zip(names, row, strict=True))) for row in months],
-            problems=problems(connection, table, settings, cut_date, today),
+            problems=problems(
+                connection, table, settings, about_legacy("legacy_problems", table), cut_date, today
+            ),
             missing_metrics=table.missing_metrics,
             leaves=frozenset(
                 month for (month,) in connection.execute(statement("existing_leaves"))
@@ -42,23 +45,41 @@ def survey(
     return found
 
 
-def problems(
+def gathered_problems(
     connection: Connection, table: LegacyTable, settings: Settings, cut_date: date, today: date
 ) -> list[Problem]:
-    """Rows that cannot become events, by kind."""
+    """Rows that cannot become events, by kind, among those that a run has gathered."""
+    query = about_gathered("legacy_problems")
+    return problems(connection, table, settings, query, cut_date, today)
+
+
+def problems(
+    connection: Connection,
+    table: LegacyTable,
+    settings: Settings,
+    query: sql.Composed,
+    cut_date: date,
+    today: date,
+) -> list[Problem]:
+    """Rows that cannot become events, by kind, as `query` (`legacy_problems`) finds them."""
     start = today - timedelta(days=settings.ingester_window_days_back - 1)
     floor = connection.execute(statement("replay_floor")).fetchone()
     if floor is not None and floor[0] is not None:
         start = max(start, floor[0])
-    found = connection.execute(
-        about_legacy("legacy_problems", table), {"until": cut_date, "window_start": start}
-    )
+    unique = [set(names) for names, is_unique in keys(connection, table) if is_unique]
+    parameters = {
+        "until": cut_date,
+        "window_start": start,
+        "ids_unique": {table.columns["id"]} in unique,
+        "days_unique": {table.columns["campaign_id"], table.columns["stat_date"]} in unique,
+    }
+    found = connection.execute(query, parameters)
     return [Problem(kind, rows, examples) for kind, rows, examples in found]
 
 
-def days_with_value(connection: Connection, table: LegacyTable, cut_date: date) -> list[Day]:
+def gathered_days(connection: Connection, cut_date: date) -> list[Day]:
     """The days before the cut that have something to replay, in order."""
-    found = connection.execute(about_legacy("legacy_days", table), {"until": cut_date})
+    found = connection.execute(about_gathered("legacy_days"), {"until": cut_date})
     return [Day(*row) for row in found]
 
 

@@ -24,7 +24,8 @@ DECLARE
         'positive_replies', 'coalesce(rollup.positive_replies, 0)',
         'bounced', 'coalesce(rollup.bounced, 0)',
         'created_at', 'rollup.event_date::timestamp AT TIME ZONE ''UTC''',
-        'updated_at', 'rollup.last_activity'
+        'updated_at',
+        'coalesce(rollup.last_activity, rollup.event_date::timestamp AT TIME ZONE ''UTC'')'
     );
     member record;
 BEGIN

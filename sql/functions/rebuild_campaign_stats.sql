@@ -85,7 +85,8 @@ BEGIN
             campaign_key, event_date, last_activity,
             sent, opened, clicked, replied, positive_replies, bounced
         )
-        SELECT campaign_key, event_date, last_activity,
+        SELECT campaign_key, event_date,
+            nullif(last_activity, event_date::timestamp AT TIME ZONE 'UTC'),
             sent, opened, clicked, replied, positive_replies, bounced
         FROM rebuilt
         ORDER BY campaign_key, event_date
@@ -109,7 +110,9 @@ BEGIN
         SELECT
             daily.campaign_key,
             date_trunc('week', daily.event_date::timestamp)::date AS week_start,
-            max(daily.last_activity) AS last_activity,
+            max(
+                coalesce(daily.last_activity, daily.event_date::timestamp AT TIME ZONE 'UTC')
+            ) AS last_activity,
             sum(daily.sent)::bigint AS sent,
             sum(daily.opened)::bigint AS opened,
             sum(daily.clicked)::bigint AS clicked,
@@ -158,7 +161,9 @@ BEGIN
         SELECT
             daily.campaign_key,
             date_trunc('month', daily.event_date::timestamp)::date AS month_start,
-            max(daily.last_activity) AS last_activity,
+            max(
+                coalesce(daily.last_activity, daily.event_date::timestamp AT TIME ZONE 'UTC')
+            ) AS last_activity,
             sum(daily.sent)::bigint AS sent,
             sum(daily.opened)::bigint AS opened,
             sum(daily.clicked)::bigint AS clicked,

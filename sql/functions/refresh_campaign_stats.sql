@@ -4,7 +4,9 @@
 -- Assumptions: (1) the events of a committed ledger row are visible with it, since both commit
 -- together; (2) batch ids of neighbouring commits are near each other, so claimed ids form few
 -- runs, each read through the BRIN on batch_id, in the leaves of its time span.
--- Leaf by leaf and by batch_id alone: with a condition on occurred_at beside it, a planner without
+-- The leaves of a run are read one after the other and folded as one, so that what is far behind
+-- (a replay, an outage) reaches the roll-ups in the order of their keys, which keeps these dense.
+-- By batch_id alone: with a condition on occurred_at beside it, a planner without
 -- statistics takes the primary key and reads a month for one late event. Sequential scans are off
 -- for the same reason: the cost follows the new events even where nobody has analysed a leaf yet.
 CREATE OR REPLACE FUNCTION refresh_campaign_stats(
@@ -17,12 +19,13 @@ SECURITY DEFINER
 SET search_path FROM CURRENT
 SET timezone = 'UTC'
 SET enable_seqscan = off
+SET work_mem = '64MB'
 AS $$
 DECLARE
     started_at timestamptz := clock_timestamp();
     claimed_runs jsonb;
     claimed_run record;
-    leaf name;
+    new_events text;
     folded bigint;
     expected bigint;
 BEGIN
@@ -70,107 +73,112 @@ BEGIN
         )
         ORDER BY run.first_id
     LOOP
-        FOR leaf IN
-            SELECT member.relname
-            FROM pg_inherits INNER JOIN pg_class AS member ON pg_inherits.inhrelid = member.oid
-            WHERE pg_inherits.inhparent = 'campaign_events'::regclass
-                AND member.relname::text COLLATE "C"
-                BETWEEN campaign_events_partition_name(claimed_run.since::date)
-                AND campaign_events_partition_name(claimed_run.until::date)
-            ORDER BY member.relname
-        LOOP
-            EXECUTE format(
-                $fold$
-                WITH day_delta AS MATERIALIZED (
-                    SELECT
-                        event.campaign_key,
-                        (event.occurred_at AT TIME ZONE 'UTC')::date AS event_date,
-                        max(event.occurred_at) AS last_activity,
-                        sum(event.event_count) FILTER (WHERE event.event_type = 'sent') AS sent,
-                        sum(event.event_count) FILTER (WHERE event.event_type = 'opened') AS opened,
-                        sum(event.event_count) FILTER (WHERE event.event_type = 'clicked') AS clicked,
-                        sum(event.event_count) FILTER (WHERE event.event_type = 'replied') AS replied,
-                        sum(event.event_count) FILTER (WHERE event.event_type = 'positive_reply') AS positive_replies,
-                        sum(event.event_count) FILTER (WHERE event.event_type = 'bounced') AS bounced,
-                        count(*) AS events
-                    FROM %I AS event
-                    WHERE event.batch_id BETWEEN $1 AND $2
-                        AND event.batch_id = ANY ($3)
-                    GROUP BY 1, 2
-                ),
-                daily AS (
-                    INSERT INTO campaign_daily_rollup AS total (
-                        campaign_key, event_date, last_activity,
-                        sent, opened, clicked, replied, positive_replies, bounced
-                    )
-                    SELECT campaign_key, event_date, last_activity,
-                        sent, opened, clicked, replied, positive_replies, bounced
-                    FROM day_delta
-                    ORDER BY campaign_key, event_date
-                    ON CONFLICT (campaign_key, event_date) DO UPDATE SET
-                        last_activity = greatest(total.last_activity, excluded.last_activity),
-                        sent = coalesce(total.sent + excluded.sent, total.sent, excluded.sent),
-                        opened = coalesce(total.opened + excluded.opened, total.opened, excluded.opened),
-                        clicked = coalesce(total.clicked + excluded.clicked, total.clicked, excluded.clicked),
-                        replied = coalesce(total.replied + excluded.replied, total.replied, excluded.replied),
-                        positive_replies = coalesce(
-                            total.positive_replies + excluded.positive_replies,
-                            total.positive_replies, excluded.positive_replies
-                        ),
-                        bounced = coalesce(total.bounced + excluded.bounced, total.bounced, excluded.bounced)
-                ),
-                weekly AS (
-                    INSERT INTO campaign_weekly_rollup AS total (
-                        campaign_key, week_start, last_activity,
-                        sent, opened, clicked, replied, positive_replies, bounced
-                    )
-                    SELECT campaign_key, date_trunc('week', event_date::timestamp)::date, max(last_activity),
-                        sum(sent), sum(opened), sum(clicked), sum(replied), sum(positive_replies), sum(bounced)
-                    FROM day_delta
-                    GROUP BY 1, 2
-                    ORDER BY 1, 2
-                    ON CONFLICT (campaign_key, week_start) DO UPDATE SET
-                        last_activity = greatest(total.last_activity, excluded.last_activity),
-                        sent = coalesce(total.sent + excluded.sent, total.sent, excluded.sent),
-                        opened = coalesce(total.opened + excluded.opened, total.opened, excluded.opened),
-                        clicked = coalesce(total.clicked + excluded.clicked, total.clicked, excluded.clicked),
-                        replied = coalesce(total.replied + excluded.replied, total.replied, excluded.replied),
-                        positive_replies = coalesce(
-                            total.positive_replies + excluded.positive_replies,
-                            total.positive_replies, excluded.positive_replies
-                        ),
-                        bounced = coalesce(total.bounced + excluded.bounced, total.bounced, excluded.bounced)
-                ),
-                monthly AS (
-                    INSERT INTO campaign_monthly_rollup AS total (
-                        campaign_key, month_start, last_activity,
-                        sent, opened, clicked, replied, positive_replies, bounced
-                    )
-                    SELECT campaign_key, date_trunc('month', event_date::timestamp)::date, max(last_activity),
-                        sum(sent), sum(opened), sum(clicked), sum(replied), sum(positive_replies), sum(bounced)
-                    FROM day_delta
-                    GROUP BY 1, 2
-                    ORDER BY 1, 2
-                    ON CONFLICT (campaign_key, month_start) DO UPDATE SET
-                        last_activity = greatest(total.last_activity, excluded.last_activity),
-                        sent = coalesce(total.sent + excluded.sent, total.sent, excluded.sent),
-                        opened = coalesce(total.opened + excluded.opened, total.opened, excluded.opened),
-                        clicked = coalesce(total.clicked + excluded.clicked, total.clicked, excluded.clicked),
-                        replied = coalesce(total.replied + excluded.replied, total.replied, excluded.replied),
-                        positive_replies = coalesce(
-                            total.positive_replies + excluded.positive_replies,
-                            total.positive_replies, excluded.positive_replies
-                        ),
-                        bounced = coalesce(total.bounced + excluded.bounced, total.bounced, excluded.bounced)
+        SELECT string_agg(
+            format(
+                'SELECT campaign_key, occurred_at, event_count, event_type FROM %I'
+                ' WHERE batch_id BETWEEN $1 AND $2 AND batch_id = ANY ($3)',
+                member.relname
+            ),
+            ' UNION ALL ' ORDER BY member.relname
+        )
+        INTO new_events
+        FROM pg_inherits INNER JOIN pg_class AS member ON pg_inherits.inhrelid = member.oid
+        WHERE pg_inherits.inhparent = 'campaign_events'::regclass
+            AND member.relname::text COLLATE "C"
+            BETWEEN campaign_events_partition_name(claimed_run.since::date)
+            AND campaign_events_partition_name(claimed_run.until::date);
+        -- No leaf, no events: the count below tells.
+        CONTINUE WHEN new_events IS NULL;
+        EXECUTE format(
+            $fold$
+            WITH day_delta AS MATERIALIZED (
+                SELECT
+                    event.campaign_key,
+                    (event.occurred_at AT TIME ZONE 'UTC')::date AS event_date,
+                    max(event.occurred_at) AS last_activity,
+                    sum(event.event_count) FILTER (WHERE event.event_type = 'sent') AS sent,
+                    sum(event.event_count) FILTER (WHERE event.event_type = 'opened') AS opened,
+                    sum(event.event_count) FILTER (WHERE event.event_type = 'clicked') AS clicked,
+                    sum(event.event_count) FILTER (WHERE event.event_type = 'replied') AS replied,
+                    sum(event.event_count) FILTER (WHERE event.event_type = 'positive_reply') AS positive_replies,
+                    sum(event.event_count) FILTER (WHERE event.event_type = 'bounced') AS bounced,
+                    count(*) AS events
+                FROM (%s) AS event
+                GROUP BY 1, 2
+            ),
+            daily AS (
+                INSERT INTO campaign_daily_rollup AS total (
+                    campaign_key, event_date, last_activity,
+                    sent, opened, clicked, replied, positive_replies, bounced
                 )
-                SELECT coalesce(sum(day_delta.events), 0) FROM day_delta
-                $fold$,
-                leaf
+                SELECT campaign_key, event_date,
+                    nullif(last_activity, event_date::timestamp AT TIME ZONE 'UTC'),
+                    sent, opened, clicked, replied, positive_replies, bounced
+                FROM day_delta
+                ORDER BY campaign_key, event_date
+                ON CONFLICT (campaign_key, event_date) DO UPDATE SET
+                    last_activity = greatest(total.last_activity, excluded.last_activity),
+                    sent = coalesce(total.sent + excluded.sent, total.sent, excluded.sent),
+                    opened = coalesce(total.opened + excluded.opened, total.opened, excluded.opened),
+                    clicked = coalesce(total.clicked + excluded.clicked, total.clicked, excluded.clicked),
+                    replied = coalesce(total.replied + excluded.replied, total.replied, excluded.replied),
+                    positive_replies = coalesce(
+                        total.positive_replies + excluded.positive_replies,
+                        total.positive_replies, excluded.positive_replies
+                    ),
+                    bounced = coalesce(total.bounced + excluded.bounced, total.bounced, excluded.bounced)
+            ),
+            weekly AS (
+                INSERT INTO campaign_weekly_rollup AS total (
+                    campaign_key, week_start, last_activity,
+                    sent, opened, clicked, replied, positive_replies, bounced
+                )
+                SELECT campaign_key, date_trunc('week', event_date::timestamp)::date, max(last_activity),
+                    sum(sent), sum(opened), sum(clicked), sum(replied), sum(positive_replies), sum(bounced)
+                FROM day_delta
+                GROUP BY 1, 2
+                ORDER BY 1, 2
+                ON CONFLICT (campaign_key, week_start) DO UPDATE SET
+                    last_activity = greatest(total.last_activity, excluded.last_activity),
+                    sent = coalesce(total.sent + excluded.sent, total.sent, excluded.sent),
+                    opened = coalesce(total.opened + excluded.opened, total.opened, excluded.opened),
+                    clicked = coalesce(total.clicked + excluded.clicked, total.clicked, excluded.clicked),
+                    replied = coalesce(total.replied + excluded.replied, total.replied, excluded.replied),
+                    positive_replies = coalesce(
+                        total.positive_replies + excluded.positive_replies,
+                        total.positive_replies, excluded.positive_replies
+                    ),
+                    bounced = coalesce(total.bounced + excluded.bounced, total.bounced, excluded.bounced)
+            ),
+            monthly AS (
+                INSERT INTO campaign_monthly_rollup AS total (
+                    campaign_key, month_start, last_activity,
+                    sent, opened, clicked, replied, positive_replies, bounced
+                )
+                SELECT campaign_key, date_trunc('month', event_date::timestamp)::date, max(last_activity),
+                    sum(sent), sum(opened), sum(clicked), sum(replied), sum(positive_replies), sum(bounced)
+                FROM day_delta
+                GROUP BY 1, 2
+                ORDER BY 1, 2
+                ON CONFLICT (campaign_key, month_start) DO UPDATE SET
+                    last_activity = greatest(total.last_activity, excluded.last_activity),
+                    sent = coalesce(total.sent + excluded.sent, total.sent, excluded.sent),
+                    opened = coalesce(total.opened + excluded.opened, total.opened, excluded.opened),
+                    clicked = coalesce(total.clicked + excluded.clicked, total.clicked, excluded.clicked),
+                    replied = coalesce(total.replied + excluded.replied, total.replied, excluded.replied),
+                    positive_replies = coalesce(
+                        total.positive_replies + excluded.positive_replies,
+                        total.positive_replies, excluded.positive_replies
+                    ),
+                    bounced = coalesce(total.bounced + excluded.bounced, total.bounced, excluded.bounced)
             )
-            INTO folded
-            USING claimed_run.first_id, claimed_run.last_id, claimed_run.ids;
-            events := events + folded;
-        END LOOP;
+            SELECT coalesce(sum(day_delta.events), 0) FROM day_delta
+            $fold$,
+            new_events
+        )
+        INTO folded
+        USING claimed_run.first_id, claimed_run.last_id, claimed_run.ids;
+        events := events + folded;
     END LOOP;
 
     -- The ledger and the events were committed together; anything else is damage, and must not

@@ -90,7 +90,7 @@ def test_a_killed_swap_has_happened_or_has_not(migrating: tuple[Ingester, Runnin
                 replay(ingester, step, "--yes")
             assert kind(ingester) == after
     steps = audited(ingester)
-    assert steps == ["cutover", "rollback"] * KILLS
+    assert steps == ["run-begun", "run-ended"] + ["cutover", "rollback"] * KILLS
 
 
 def kind(ingester: Ingester) -> str:

@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -102,6 +103,13 @@ def test_a_run_that_is_killed_again_and_again_loses_and_repeats_nothing(
         running.kill()
     assert kills == 6
     assert replay(legacy, "run")["complete"]
+    begun, ended = one(
+        legacy,
+        "SELECT count(*) FILTER (WHERE step = 'run-begun'), array_agg(evidence::jsonb -> 'events')"
+        " FILTER (WHERE step = 'run-ended') FROM migration_audit",
+    )
+    assert 1 < begun <= 7
+    assert ended == [EVENTS], "a killed run never ended"
     assert_everything_arrived_once(legacy)
 
 
@@ -131,6 +139,16 @@ def test_two_runs_at_once_share_the_work(legacy: Ingester) -> None:
     assert sum(report["this_run"]["ranges"] for report in reports) == reports[0]["ranges"]
     assert_everything_arrived_once(legacy)
     assert duplicates(legacy) == 0
+
+
+def test_records_that_the_broker_refuses_are_not_acknowledged(
+    legacy: Ingester, topic: Callable[..., str]
+) -> None:
+    legacy.use(topic(4, max_message_bytes="300"))
+    refused = legacy.run("run", module="replay")
+    assert refused.code == 75, refused.tail()
+    assert "MSG_SIZE_TOO_LARGE" in refused.stderr
+    assert acknowledged(legacy) == 0
 
 
 def test_another_cut_is_refused_and_changes_nothing(legacy: Ingester) -> None:

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Final
 from uuid import UUID
 
-from replay.expand import METRICS, LegacyRow, ReplayEvent, expand
+from replay.expand import METRICS, LegacyRow, ReplayEvent, event_id
 from tests.sql.history import Event, History, utc_today
 
 NAME: Final = "campaign_daily_stat_entries"
@@ -122,7 +122,7 @@ class OldTable:
             yield LegacyRow(row_id, campaign_id, day, tuple(values))
 
     def _replay(self) -> None:
-        events = [event for row in self.rows() for event in expand(row)]
+        events = [event for row in self.rows() for event in _events(row)]
         for start in range(0, len(events), 500):
             self.ingest(events[start : start + 500])
         self.run(
@@ -140,6 +140,13 @@ class OldTable:
             "INSERT INTO campaign_attributes SELECT DISTINCT campaign_id, admin_uuid,"
             f" campaign_id_int FROM {NAME}"
         )
+
+
+def _events(row: LegacyRow) -> Iterator[ReplayEvent]:
+    for metric, count in zip(METRICS, row.values, strict=True):
+        if count:
+            made = event_id(row.row_id, metric, row.stat_date)
+            yield ReplayEvent(made, row.campaign_id, metric, row.stat_date, count)
 
 
 def _stored(event: ReplayEvent) -> Event:

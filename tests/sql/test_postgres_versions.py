@@ -108,6 +108,8 @@ def exercise(url: str) -> None:
             assert refresher.rebuild(date(2020, 1, 1), now.date())["changed"] == 0
             refresher.drop_old_leaves(2)
             refresher.merge_ledger(0)
+            connection.execute("ANALYZE")
+            assert refresher.pack_indexes() == 0, "nothing is large enough"
         finally:
             store.close()
             refresher.close()

@@ -14,8 +14,8 @@ from ingester.store.connection import Connection, connect
 from replay.expand import LegacyRow
 from replay.plan import Survey
 from replay.settings import ReplaySettings
-from replay.store.legacy import fill_attributes, find_legacy, rows_between
-from replay.store.survey import days_with_value, survey
+from replay.store.legacy import fill_attributes, find_legacy, gather, rows_between
+from replay.store.survey import gathered_days, survey
 
 CUT = date(2026, 11, 1)
 TODAY = date(2026, 11, 24)
@@ -83,8 +83,9 @@ def test_a_missing_metric_column_is_told_and_counts_as_zero(connection: Connecti
     assert found.missing_metrics == ["clicked"]
     assert any(text.startswith("clicked: no such column") for text in found.warnings())
     table = find_legacy(connection, ReplaySettings())
+    gather(connection, table, CUT)
     with connection.transaction():
-        (page,) = rows_between(connection, table, date(2026, 10, 1), CUT, 10)
+        (page,) = rows_between(connection, date(2026, 10, 1), CUT, 10)
     assert page == [LegacyRow("1", "a", date(2026, 10, 31), (5, 2, 0, 0, 0, 0))]
 
 
@@ -215,11 +216,23 @@ def test_days_are_planned_from_what_the_rows_become(connection: Connection) -> N
     add(connection, ("1", "a", "2026-10-02", 1, 1), ("2", "b", "2026-10-02", 0, 1))
     add(connection, ("3", "a", "2026-10-01", 1, 0), ("4", "a", "2026-10-03", 0, 0))
     table = find_legacy(connection, ReplaySettings())
-    days = days_with_value(connection, table, CUT)
+    gather(connection, table, CUT)
+    days = gathered_days(connection, CUT)
     assert [(day.stat_date.day, day.rows, day.events) for day in days] == [(1, 1, 1), (2, 2, 3)]
 
 
-def test_attributes_are_those_of_the_latest_day(connection: Connection) -> None:
+@pytest.mark.parametrize(
+    "index",
+    [
+        None,
+        "campaign_id, stat_date",
+        "campaign_id, stat_date DESC",
+        'campaign_id COLLATE "C", stat_date',
+    ],
+)
+def test_attributes_are_those_of_the_latest_day(connection: Connection, index: str | None) -> None:
+    if index is not None:
+        connection.execute(f"CREATE INDEX ON campaign_daily_stat_entries ({index})".encode())
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO campaign_daily_stat_entries "
@@ -228,6 +241,10 @@ def test_attributes_are_those_of_the_latest_day(connection: Connection) -> None:
                 ("1", "old", "a", 1, "2025-12-31"),
                 ("2", "new", "a", 1, "2026-01-01"),
                 ("3", None, "b", None, "2026-01-01"),
+                ("4", "no day", "b", 2, None),
+                ("5", "no day", "c", 3, None),
+                ("6", "no campaign", None, 4, "2026-01-01"),
+                ("7", "another row of the day", "a", 5, "2026-01-01"),
             ],
         )
     table = find_legacy(connection, ReplaySettings())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.event import COUNT_MAX, REPLAY_TAG, CampaignEvent, is_replay_id
-from replay.expand import EVENT_TYPES, METRICS, LegacyRow, ReplayEvent, event_id, expand
+from replay.expand import EVENT_TYPES, METRICS, LegacyRow, ReplayEvent, event_id, records
 
 DATES = st.dates(date(2000, 1, 1), date(2060, 1, 1))
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
@@ -21,24 +21,40 @@ IDENTITY = st.tuples(TEXT, st.sampled_from(METRICS), DATES, st.integers(0, 2**40
 
 @given(ROWS)
 def test_a_row_becomes_one_event_per_metric_that_is_not_zero(row: LegacyRow) -> None:
-    events = list(expand(row))
-    assert {each.metric: each.count for each in events} == {
-        metric: count for metric, count in zip(METRICS, row.values, strict=True) if count
-    }
-    assert list(expand(row)) == events, "the same row gives the same events"
+    made = list(records(row))
+    assert [CampaignEvent.model_validate_json(value).event_type for _, value in made] == [
+        EVENT_TYPES[metric] for metric, count in zip(METRICS, row.values, strict=True) if count
+    ]
+    assert list(records(row)) == made, "the same row gives the same events"
 
 
 @given(ROWS)
 def test_every_event_fulfils_the_contract_and_says_what_the_row_says(row: LegacyRow) -> None:
-    for event in expand(row):
-        read = CampaignEvent.model_validate_json(event.value())
-        assert event.key() == row.campaign_id.encode()
+    counts = {EVENT_TYPES[metric]: value for metric, value in zip(METRICS, row.values, strict=True)}
+    metrics = {event_type: metric for metric, event_type in EVENT_TYPES.items()}
+    for key, value in records(row):
+        read = CampaignEvent.model_validate_json(value)
+        assert key == row.campaign_id.encode()
         assert read.campaign_id == row.campaign_id
-        assert read.event_type == EVENT_TYPES[event.metric]
         assert read.occurred_at == datetime.combine(row.stat_date, datetime.min.time(), UTC)
-        assert read.count == event.count
-        assert read.event_id == event.event_id
+        assert read.count == counts[read.event_type]
+        assert read.event_id == event_id(row.row_id, metrics[read.event_type], row.stat_date)
         assert not read.correction
+
+
+@given(ROWS)
+def test_texts_put_together_by_hand_are_those_of_the_encoder(row: LegacyRow) -> None:
+    assert list(records(row)) == [
+        (event.key(), event.value())
+        for metric, count in zip(METRICS, row.values, strict=True)
+        if count
+        for event in [
+            ReplayEvent(
+                event_id(row.row_id, metric, row.stat_date),
+                row.campaign_id, metric, row.stat_date, count,
+            )
+        ]
+    ]  # fmt: skip
 
 
 @given(IDENTITY)
@@ -79,8 +95,8 @@ def test_a_day_before_2000_has_no_id() -> None:
 
 
 def test_positive_replies_become_positive_reply_events() -> None:
-    (event,) = expand(LegacyRow("1", "a", date(2026, 1, 1), (0, 0, 0, 0, 3, 0)))
-    assert json.loads(event.value())["event_type"] == "positive_reply"
+    ((_, value),) = records(LegacyRow("1", "a", date(2026, 1, 1), (0, 0, 0, 0, 3, 0)))
+    assert json.loads(value)["event_type"] == "positive_reply"
 
 
 def test_a_correction_may_be_negative_and_is_accepted_as_such() -> None:
