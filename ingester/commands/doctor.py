@@ -13,7 +13,7 @@ from ingester.batch import Topic
 from ingester.commands.offsets import placed
 from ingester.commands.terminal import safe, terminal
 from ingester.divergence import Fit
-from ingester.errors import IngesterError, NeedsAPerson
+from ingester.errors import IngesterError, NeedsAPerson, NotPermitted
 from ingester.kafka import Admin, Reader
 from ingester.maintenance import months_from
 from ingester.settings import Settings, load_settings
@@ -24,6 +24,7 @@ from ingester.store.positions import stored_positions
 
 _OLDEST_POSTGRES: Final = 150_000
 _CLOCK_SECONDS_MAX: Final = 60.0
+_KAFKA_PRIVILEGES: Final = "Kafka privileges"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ def doctor(
     if faults:
         raise faults[0]
     unwell = [each.subject for each in findings if not each.ok]
+    if unwell == [_KAFKA_PRIVILEGES]:
+        raise NotPermitted(f"not well: {_KAFKA_PRIVILEGES}")
     if unwell:
         raise NeedsAPerson(f"not well: {', '.join(unwell)}")
 
@@ -146,6 +149,19 @@ def _kafka(settings: Settings) -> Iterator[Finding]:
         ok=True,
         detail=f"topic {settings.kafka_topic}, {len(ends)} partitions, "
         f"{sum(ends):,} offsets, cluster {identity.cluster_id}, {settings.kafka_security_protocol}",
+    )
+    missing = admin.missing_permissions(settings.kafka_topic, settings.kafka_group_id, "READ")
+    if settings.ingester_dead_letter_topic is not None:
+        missing += admin.missing_permissions(settings.ingester_dead_letter_topic, None, "WRITE")
+    publishes = not admin.missing_permissions(settings.kafka_topic, None, "WRITE")
+    yield Finding(
+        _KAFKA_PRIVILEGES,
+        not missing,
+        f"this login may not: {', '.join(missing)}"
+        if missing
+        else f"this login may read as {settings.kafka_group_id}"
+        + (" and publish" if publishes else "; not publish: no replay, no requeue"),
+        "grant it these with kafka-acls.sh or your platform's tool" if missing else "",
     )
 
 

@@ -16,7 +16,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec, TopicDescription
 
-from ingester.errors import NeedsAPerson, TemporaryError
+from ingester.errors import NeedsAPerson, NotPermitted, TemporaryError
 from ingester.kafka.conf import client_conf, made
 from ingester.kafka.errors import Errors, translated
 from ingester.settings import Settings
@@ -123,6 +123,39 @@ class Admin:
                 return False
             raise translated(error.args[0], f"creating topic {topic}") from None
         return True
+
+    def missing_permissions(self, topic: str, group: str | None, *operations: str) -> list[str]:
+        """Which of these operations on the topic (READ, WRITE) this login lacks.
+
+        With a group also whether it may READ it, that is, be its member. The cluster's own answer:
+        one without ACLs allows everything. Raises NotPermitted where the topic cannot be seen.
+        """
+        client = self._client
+        description = self._result(
+            client,
+            client.describe_topics(
+                TopicCollection([topic]),
+                include_authorized_operations=True,
+                request_timeout=self._timeout_seconds,
+            )[topic],
+            f"topic {topic}",
+        )
+        allowed = {each.name for each in description.authorized_operations}
+        missing = [f"{each} topic {topic}" for each in operations if each not in allowed]
+        if group is not None and "READ" not in self._allowed_on(group):
+            missing.append(f"READ group {group}")
+        return missing
+
+    def _allowed_on(self, group: str) -> set[str]:
+        client = self._client
+        future = client.describe_consumer_groups(
+            [group], include_authorized_operations=True, request_timeout=self._timeout_seconds
+        )[group]
+        try:
+            description = self._result(client, future, f"group {group}")
+        except NotPermitted:
+            return set()
+        return {each.name for each in description.authorized_operations}
 
     def _described(self, topic: str) -> TopicDescription:
         client = self._client

@@ -54,10 +54,12 @@ class Ingester:
         *arguments: str,
         settings: Mapping[str, str] | None = None,
         module: str = "ingester",
+        checkout: Path = _CHECKOUT,
     ) -> Running:
         """Start a command, as in `start("run", "--workers", "2", settings={...})`.
 
         `module` is what Python runs: another one may prepare something and run the command itself.
+        `checkout` is whose code: another one is another version.
         """
         inherited = {
             name: value
@@ -65,8 +67,8 @@ class Ingester:
             if not name.startswith(_OURS) or name.startswith(_KEPT)
         }
         log = self.directory / f"{len(self.processes):02}-{module}-{arguments[0]}.log"
-        # This checkout, whatever is installed; what the caller's path adds comes after it.
-        path = os.pathsep.join(filter(None, [str(_CHECKOUT), inherited.get("PYTHONPATH")]))
+        # The checkout's, whatever is installed; what the caller's path adds comes after it.
+        path = os.pathsep.join(filter(None, [str(checkout), inherited.get("PYTHONPATH")]))
         running = Running(
             [sys.executable, "-m", module, *arguments],
             {**inherited, **self.settings, **(settings or {}), "PYTHONPATH": path},

@@ -35,6 +35,10 @@ class Page:
         assert (code == 200) == answer["ok"] == (not answer["reasons"])
         return answer["reasons"] or None
 
+    def text(self, path: str) -> str:
+        """All that is answered, whatever the path."""
+        return self._get(path)[1]
+
     def _get(self, path: str) -> tuple[int, str]:
         try:
             with urllib.request.urlopen(self._address + path, timeout=10) as answer:  # noqa: S310

@@ -7,7 +7,12 @@ from typing import Final
 
 import trustme
 from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
     AdminClient,
+    ResourcePatternType,
+    ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialUpsertion,
@@ -61,9 +66,8 @@ class SecuredKafka:
     """A broker with a listener for each way in; plain text is for the test's own producer."""
 
     def __init__(self, directory: Path, certificates: Certificates) -> None:
-        ports = {
-            name: free_port() for name in ("SSL", "SASL_SSL", "MTLS", "PLAINTEXT", "CONTROLLER")
-        }
+        names = ("SSL", "SASL_SSL", "MTLS", "OAUTH", "PLAINTEXT", "CONTROLLER")
+        ports = {name: free_port() for name in names}
         self.addresses = {name: f"{HOST}:{port}" for name, port in ports.items()}
         keystore = directory / "keystore.pem"
         keystore.write_bytes(
@@ -79,17 +83,38 @@ class SecuredKafka:
                 "listeners": ",".join(listeners.values()),
                 "advertised.listeners": ",".join(listeners[name] for name in outside),
                 "listener.security.protocol.map": "SSL:SSL,SASL_SSL:SASL_SSL,MTLS:SSL,"
-                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+                "OAUTH:SASL_SSL,PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
                 "ssl.keystore.type": "PEM",
                 "ssl.keystore.location": str(keystore),
                 "ssl.truststore.type": "PEM",
                 "ssl.truststore.location": str(certificates.authority),
                 "listener.name.mtls.ssl.client.auth": "required",
-                "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+                "listener.name.sasl_ssl.sasl.enabled.mechanisms": "SCRAM-SHA-512",
+                # Tokens that are not signed: the broker's own validator for tests.
+                "listener.name.oauth.sasl.enabled.mechanisms": "OAUTHBEARER",
+                "listener.name.oauth.oauthbearer.sasl.jaas.config": "org.apache.kafka.common"
+                ".security.oauthbearer.OAuthBearerLoginModule required"
+                ' unsecuredLoginStringClaim_sub="broker";',
+                # Who is not asked for a name may do everything; others, what no ACL forbids.
+                "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                "super.users": "User:ANONYMOUS",
+                "allow.everyone.if.no.acl.found": "true",
                 "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": "org.apache.kafka.common"
                 ".security.scram.ScramLoginModule required;",
             },
         )
+
+    def allow(self, resource: ResourceType, name: str, *operations: AclOperation) -> None:
+        """Let USER do this, and nobody else anything, to a topic or group."""
+        admin = AdminClient({"bootstrap.servers": self.addresses["PLAINTEXT"]})
+        pattern = ResourcePatternType.LITERAL
+        allowed = AclPermissionType.ALLOW
+        bindings = [
+            AclBinding(resource, name, pattern, f"User:{USER}", "*", operation, allowed)
+            for operation in operations
+        ]
+        for future in admin.create_acls(bindings).values():
+            future.result(15)
 
     def start(self) -> None:
         """Start, and make the user known."""

@@ -1,14 +1,20 @@
 """Kafka by TLS, SASL/SCRAM and mTLS, PostgreSQL by verify-full: real servers, real certificates."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from confluent_kafka.admin import AclOperation, ResourceType
 
 from tests.acceptance.ingester import Ingester
+from tests.acceptance.page import SETTINGS as PAGE
+from tests.acceptance.page import Page
+from tests.acceptance.process import wait_for
 from tests.acceptance.publish import publish
 from tests.acceptance.secured import PASSWORD, USER, Certificates, SecuredKafka, secured_postgres
 from tests.acceptance.traffic import Publication, mixed
@@ -31,7 +37,7 @@ class Secured:
 
     def tls(self, listener: str, **more: str) -> dict[str, str]:
         """The settings for a way in."""
-        protocol = "SASL_SSL" if listener == "SASL_SSL" else "SSL"
+        protocol = "SSL" if listener in {"SSL", "MTLS"} else "SASL_SSL"
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.addresses[listener],
             "KAFKA_SECURITY_PROTOCOL": protocol,
@@ -46,6 +52,15 @@ class Secured:
             KAFKA_SASL_MECHANISM="SCRAM-SHA-512",
             KAFKA_SASL_USERNAME=USER,
             KAFKA_SASL_PASSWORD=password,
+        )
+
+    def token(self) -> dict[str, str]:
+        """The settings of a client that makes its token itself, as librdkafka can for tests."""
+        return self.tls(
+            "OAUTH",
+            KAFKA_SASL_MECHANISM="OAUTHBEARER",
+            KAFKA_CONF__sasl_oauthbearer_config=f"principal={USER}",
+            KAFKA_CONF__enable_sasl_oauthbearer_unsecure_jwt="true",
         )
 
     def client(self) -> dict[str, str]:
@@ -63,8 +78,10 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     if origin.choose_own() is origin.Origin.DOCKER:
         pytest.skip("needs servers whose listeners the test chooses: JDK + Maven")
     directory = tmp_path_factory.mktemp("secured", numbered=True)
-    for each in (directory, *directory.parents[:2]):
-        each.chmod(0o755)
+    # PostgreSQL may run as somebody else, who must come through; pytest's folders are its own.
+    for each in (directory, *directory.parents):
+        if not each.stat().st_mode & 0o001:
+            each.chmod(0o755)
     certificates = Certificates.made(directory)
     kafka = SecuredKafka(directory, certificates)
     postgres = secured_postgres(directory, certificates)
@@ -98,10 +115,11 @@ def verify_full(url: str, authority: Path) -> str:
     return parts._replace(netloc=f"{login}@{server}", query=query).geturl()
 
 
-@pytest.mark.parametrize("way", ["tls", "scram", "client"])
+@pytest.mark.parametrize("way", ["tls", "scram", "client", "token"])
 def test_it_reads_and_writes_by_tls(secured: Secured, ours: Ingester, way: str) -> None:
     ours.settings |= {
         "tls": lambda: secured.tls("SSL"), "scram": secured.scram, "client": secured.client,
+        "token": secured.token,
     }[way]()  # fmt: skip
 
     worker = ours.start("run", "--workers", "2")
@@ -164,11 +182,42 @@ def test_a_database_that_cannot_be_trusted_is_not_talked_to(
     assert DATABASE_PASSWORD not in running.stderr + running.stdout
 
 
+def test_the_doctor_names_what_kafka_does_not_allow(secured: Secured, ours: Ingester) -> None:
+    topic = Topics(secured.kafka.addresses["PLAINTEXT"]).create()
+    group = ours.settings["KAFKA_GROUP_ID"]
+    ours.settings |= secured.scram() | {"KAFKA_TOPIC": topic}
+    ours.run("refresh", "--once")
+    secured.kafka.allow(ResourceType.TOPIC, topic, AclOperation.DESCRIBE)
+    secured.kafka.allow(ResourceType.GROUP, group, AclOperation.DESCRIBE)
+
+    found = examined(ours, 77)
+
+    assert not found["ok"]
+    assert found["detail"] == f"this login may not: READ topic {topic}, READ group {group}"
+    secured.kafka.allow(ResourceType.TOPIC, topic, AclOperation.READ)
+    secured.kafka.allow(ResourceType.GROUP, group, AclOperation.READ)
+    assert "not publish" in examined(ours, 0)["detail"]
+
+
+def examined(ingester: Ingester, code: int) -> dict[str, Any]:
+    """What the doctor says of Kafka's privileges."""
+    running = ingester.run("doctor", "--json")
+    assert running.code == code, running.tail()
+    said = {each["subject"]: each for each in json.loads(running.stdout)}
+    return dict(said["Kafka privileges"])
+
+
 def test_no_secret_is_ever_shown(secured: Secured, ours: Ingester) -> None:
-    """Logs, results, refusals, tracebacks and tables of a life with secrets in it."""
+    """Logs, results, refusals, tracebacks, pages and tables of a life with secrets in it."""
     ours.settings |= secured.scram()
     publish(secured.kafka.addresses["PLAINTEXT"], secured.topic, [Publication(b"k", b"{")])
     ours.catch_up(workers=2)
+    serving = ours.start("run", "--workers", "2", settings=PAGE)
+    page = Page(serving)
+    wait_for(lambda: page.reasons("/livez") is None, 30.0, serving.tail)
+    for path in ("/metrics", "/livez", "/readyz", "/nothing"):
+        assert "canary" not in page.text(path), path
+    serving.end()
     for arguments in (
         ("run", "--until-caught-up"), ("refresh", "--once"), ("status",), ("status", "--json"),
         ("verify", "--against-topic"), ("config",), ("config", "--json"), ("doctor",),

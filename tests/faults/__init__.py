@@ -6,7 +6,7 @@
     filling     a small file system that is filled and emptied
     grounds     the servers that rounds are fought on
     arena       one round's topic, database, workers and load
-    kill, pause, reply, connection, crash, disk, broker, silence, membership     the kinds of faults
+    kill, pause, reply, connection, crash, disk, broker, silence, upgrade, membership    the kinds
     kinds       their list: how many make a round, how many are wanted
     soak        a worker weighed for half an hour and more
     report      rounds add up in one file; lanes take their next round from it

@@ -25,6 +25,7 @@ from tests.faults.grounds import Grounds
 from tests.faults.kinds import KINDS, Kind
 from tests.faults.report import Report
 from tests.faults.sources import commit_under_test, sources_under_test
+from tests.faults.upgrade import has_history
 from tests.session_services import Choice, SessionServices
 
 _CHECKOUT = Path(__file__).parents[2]
@@ -61,6 +62,9 @@ def main(given: Sequence[str] | None = None) -> int:
     if not can_mount():
         console.print("disk full: left out, only root can mount a small file system")
         kinds = [kind for kind in kinds if kind.name != "disk full"]
+    if not has_history():
+        console.print("two versions: left out, the earlier one is not in this clone's history")
+        kinds = [kind for kind in kinds if kind.name != "two versions"]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` is reached
     if arguments.lane:
         _fight(Report(*where), kinds, arguments, console)

@@ -10,7 +10,18 @@ from typing import Final
 import psycopg
 from confluent_kafka import KafkaException
 
-from tests.faults import broker, connection, crash, disk, kill, membership, pause, reply, silence
+from tests.faults import (
+    broker,
+    connection,
+    crash,
+    disk,
+    kill,
+    membership,
+    pause,
+    reply,
+    silence,
+    upgrade,
+)
 from tests.faults.arena import Round
 from tests.faults.grounds import Grounds
 
@@ -48,6 +59,7 @@ KINDS: Final = {
         Kind("leader killed", broker.fight_leader, 5, 30),
         Kind("coordinator killed", broker.fight_coordinator, 5, 30),
         Kind("broker paused", silence.fight, 5, 20),
+        Kind("two versions", upgrade.fight, 6, 30),
         Kind("joins and leaves, classic", membership.fight_classic, 50, 250),
         Kind("joins and leaves, consumer", membership.fight_consumer, 50, 250),
     )

@@ -38,6 +38,9 @@ def _fight(grounds: Grounds, done: Round, random: Random, settings: dict[str, st
                 if changes % 4 == 0:
                     done.recoveries.append(round(arena.wait_for_progress(arena.offsets()), 2))
             arena.wait_for_progress(arena.offsets())
+        # The broker would wait 45 s for members of the consumer protocol that were killed.
+        for member in members:
+            _leave(member)
         for kind in ("assigned", "revoked", "lost"):
             every = arena.ingester.processes
             done.note(kind, sum(len(each.log.named("rebalance", kind=kind)) for each in every))
@@ -55,10 +58,14 @@ def _change(arena: Arena, members: list[Running], random: Random) -> int:
     if leaving is None or random.random() < _CHANGE_PROBABILITY:
         joining = arena.worker()
     if leaving is not None:
-        leaving.signal(signal.SIGTERM)
-        code = leaving.wait(15.0)
-        assert code in (0, -signal.SIGTERM), f"left with {code}:\n{leaving.tail()}"
+        _leave(leaving)
     if joining is not None:
         joining.until("rebalance", 60.0)  # before that it is no member
         members.append(joining)
     return (leaving is not None) + (joining is not None)
+
+
+def _leave(member: Running) -> None:
+    member.signal(signal.SIGTERM)
+    code = member.wait(15.0)
+    assert code in (0, -signal.SIGTERM), f"left with {code}:\n{member.tail()}"

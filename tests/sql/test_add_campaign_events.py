@@ -212,10 +212,13 @@ VALID: Final[list[dict[str, Any]]] = [
     event(metadata={"k": "x" * 16_375}),
     event(metadata=json.loads('{"a":' * 63 + "1" + "}" * 63)),
 ]
+# Test names must be the same in every process that collects them, and the events' ids are not.
+FAULT_NAMES: Final = [f"{number} {told[:50]}" for number, (_, told) in enumerate(FAULTS)]
+VALID_NAMES: Final = [str(number) for number in range(len(VALID))]
 
 
 @pytest.mark.parametrize("index", [0, 2])
-@pytest.mark.parametrize(("fault", "told"), FAULTS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("fault", "told"), FAULTS, ids=FAULT_NAMES)
 def test_a_fault_is_told_with_index_field_and_reason_and_nothing_is_written(
     rejecting: History, index: int, fault: object, told: str
 ) -> None:
@@ -234,7 +237,7 @@ def rejecting(databases: Any) -> Any:
         yield history
 
 
-@pytest.mark.parametrize("value", VALID, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize("value", VALID, ids=VALID_NAMES)
 def test_what_the_contract_allows_is_stored_as_the_decoder_reads_it(
     history: History, value: dict[str, Any]
 ) -> None:
@@ -252,7 +255,7 @@ def test_what_the_contract_allows_is_stored_as_the_decoder_reads_it(
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("fault", "_told"), FAULTS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("fault", "_told"), FAULTS, ids=FAULT_NAMES)
 def test_what_is_refused_here_the_decoder_refuses_too(fault: object, _told: str) -> None:
     now = datetime.now(UTC)
     window = Window.around(
