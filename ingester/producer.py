@@ -40,6 +40,12 @@ class NotDelivered(TemporaryError):
         self.reason = reason
 
 
+def _placed_as_by_kafkas_own_client(settings: Settings) -> Settings:
+    """A campaign has one partition, whatever client publishes its events (librdkafka differs)."""
+    conf = {"partitioner": "murmur2_random", **settings.kafka_conf}
+    return settings.model_copy(update={"kafka_conf": conf})
+
+
 class EventProducer:
     """Publishes events; may be shared by threads. Leaving the with block delivers what is open.
 
@@ -52,7 +58,7 @@ class EventProducer:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings or load_settings()
-        self._publisher = Publisher(self._settings)
+        self._publisher = Publisher(_placed_as_by_kafkas_own_client(self._settings))
         self._now = now
         self._lock = threading.Lock()
         self._failed: list[tuple[NewEvent, IngesterError]] = []

@@ -97,7 +97,7 @@ def _show(told: Explanation) -> None:
             "occurred (UTC)",
             "event",
             "count",
-            "topic[partition] offsets",
+            r"topic\[partition] offsets",
             "ingested (UTC)",
         ):
             table.add_column(name, justify="right" if name == "count" else "left", no_wrap=True)

@@ -7,9 +7,11 @@ from typing import Final
 import pytest
 
 from ingester.errors import InvalidEvent, TemporaryError
+from ingester.outcomes import Window
 from ingester.producer import EventProducer, NewEvent, NotDelivered
 from ingester.settings import Settings
 from tests.acceptance.ingester import Ingester
+from tests.checker.client import KafkaProducer
 from tests.checker.tables import read_tables
 from tests.checker.topic import read_topic
 
@@ -72,6 +74,13 @@ def test_a_campaigns_events_share_a_partition_in_the_order_of_publishing(
 ) -> None:
     with EventProducer(settings_of(ingester)) as producer:
         producer.publish_all(event(number) for number in range(100))
+    # Another client places the same campaigns where ours did.
+    other = KafkaProducer(bootstrap_servers=ingester.bootstrap.split(","))
+    for number in range(100, 105):
+        mine = event(number)
+        window = Window(0, 2**62)
+        other.send(ingester.topic, mine.value(window), key=mine.key)
+    other.close(30)
     places: dict[str, set[int]] = {}
     numbers: dict[str, list[int]] = {}
     for partition, log in read_topic(ingester.bootstrap, ingester.topic).items():
