@@ -33,7 +33,10 @@ def sync_pool(settings: Settings, connections_max: int, statement_seconds_max: f
         connection.execute(statement("set_up_session"), limits)
 
     return ConnectionPool(
-        configure=configure, open=True, **_pool_parameters(settings, connections_max)
+        configure=configure,
+        check=ConnectionPool.check_connection,  # one that broke is replaced before it is lent
+        open=True,
+        **_pool_parameters(settings, connections_max),
     )
 
 
@@ -46,7 +49,10 @@ def async_pool(settings: Settings, connections_max: int, statement_seconds_max: 
         await connection.execute(statement("set_up_session"), limits)
 
     return AsyncConnectionPool(
-        configure=configure, open=False, **_pool_parameters(settings, connections_max)
+        configure=configure,
+        check=AsyncConnectionPool.check_connection,
+        open=False,
+        **_pool_parameters(settings, connections_max),
     )
 
 
