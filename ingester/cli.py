@@ -21,6 +21,7 @@ from ingester.commands.stats import stats
 from ingester.commands.status import status
 from ingester.commands.terminal import report
 from ingester.commands.verify import verify
+from ingester.commands.why import why
 from ingester.errors import IngesterError
 from ingester.logs import keep_off_results
 
@@ -32,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings come from flags, the environment or .env; see docs/operations.md.",
 )
-COMMANDS = (migrate, run, refresh, status, stats, verify, simulate, schema, doctor, config)
+COMMANDS = (migrate, run, refresh, status, stats, why, verify, simulate, schema, doctor, config)
 for command in COMMANDS:
     app.command()(command)
 for group in (offsets.app, rejected.app):

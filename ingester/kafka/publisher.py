@@ -1,6 +1,6 @@
 """Publishes, waiting for all replicas."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -47,9 +47,15 @@ class Publisher:
         value: bytes | None,
         headers: Headers = (),
         partition: int | None = None,
+        on_failure: Callable[[IngesterError], None] | None = None,
     ) -> None:
-        """Hand one record to the client; waits while its queue is full."""
-        arguments: dict[str, Any] = {"key": key, "value": value, "on_delivery": self._on_failure}
+        """Hand one record to the client; waits while its queue is full.
+
+        `on_failure` is told why it was not delivered, inside a later call; without it a failure
+        stays with the publisher, whose calls then raise it.
+        """
+        note = self._keep if on_failure is None else self._telling(on_failure)
+        arguments: dict[str, Any] = {"key": key, "value": value, "on_delivery": note}
         if headers:
             arguments["headers"] = list(headers)
         if partition is not None:
@@ -68,10 +74,10 @@ class Publisher:
 
     def publish_all(self, records: Iterable[tuple[bytes, bytes]]) -> None:
         """Hand many over, each a key and a value, at less cost for each; waits likewise."""
-        produce, topic, on_failure = self._producer.produce, self._topic, self._on_failure
+        produce, topic, keep = self._producer.produce, self._topic, self._keep
         for key, value in records:
             try:
-                produce(topic, value, key, on_delivery=on_failure)
+                produce(topic, value, key, on_delivery=keep)
             except BufferError:
                 self.publish(key, value)
             except KafkaException as error:
@@ -86,9 +92,17 @@ class Publisher:
         if left:
             raise TemporaryError(f"{left} records not delivered after {timeout_seconds:g} s")
 
-    def _on_failure(self, error: KafkaError | None, _: Message) -> None:
+    def _keep(self, error: KafkaError | None, _: Message) -> None:
         if error is not None and self._failed is None:
-            self._failed = translated(error, f"publishing to {self._topic}")
+            self._failed = self._failure(error)
+
+    def _telling(
+        self, tell: Callable[[IngesterError], None]
+    ) -> Callable[[KafkaError | None, Message], None]:
+        return lambda error, _: None if error is None else tell(self._failure(error))
+
+    def _failure(self, error: KafkaError) -> IngesterError:
+        return translated(error, f"publishing to {self._topic}")
 
     def _raise_failure(self) -> None:
         if self._errors.refused:

@@ -75,13 +75,24 @@ def connect(
     Raises SettingsError for a malformed DATABASE_URL, NotPermitted for a refused login,
     TemporaryError where the server cannot be reached.
     """
+    connection = _logged_in(**login_parameters(settings, application_name))
+    with translating("setting up the session"):
+        # As a statement and not as startup options, which poolers refuse.
+        connection.execute(
+            statement("set_up_session"), session_parameters(settings, statement_seconds_max)
+        )
+    return connection
+
+
+def login_parameters(settings: Settings, application_name: str) -> dict[str, Any]:
+    """What psycopg's connect takes, for a connection of ours; raises SettingsError."""
     url = settings.database_url.get_secret_value() if settings.database_url else ""
     try:
         given = conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         raise SettingsError("DATABASE_URL: neither a libpq URL nor a list of key=value") from None
     _refuse_plaintext(settings, given)
-    parameters = {
+    return {
         "connect_timeout": 10,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
@@ -90,17 +101,17 @@ def connect(
         "client_encoding": "utf8",
         **given,
         "application_name": application_name,
+        "autocommit": True,
+        "prepare_threshold": 5 if settings.ingester_prepared_statements else None,
     }
-    connection = _logged_in(
-        autocommit=True,
-        prepare_threshold=5 if settings.ingester_prepared_statements else None,
-        **parameters,
-    )
-    limit_ms = int((statement_seconds_max or settings.ingester_statement_seconds_max) * 1000)
-    with translating("setting up the session"):
-        # As a statement and not as startup options, which poolers refuse.
-        connection.execute(statement("set_up_session"), {"limit_ms": str(limit_ms)})
-    return connection
+
+
+def session_parameters(
+    settings: Settings, statement_seconds_max: float | None = None
+) -> dict[str, str]:
+    """What the statement `set_up_session` takes."""
+    limit_seconds = statement_seconds_max or settings.ingester_statement_seconds_max
+    return {"limit_ms": str(int(limit_seconds * 1000))}
 
 
 def address(url: str) -> str:
