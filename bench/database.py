@@ -85,19 +85,19 @@ class Database:
         self.rows("flush_statistics")
         return int(self.value("backend_wal_bytes"))
 
-    def attach(self, leaf: str, month_start: date, month_end: date) -> None:
-        """Make a full table a leaf; bounds of a partition are no parameters, but literals."""
+    def bind(self, name: str, leaf: str, month_start: date, month_end: date) -> None:
+        """Run a statement about a leaf; bounds of a partition are no parameters, but literals."""
         bounds = {
             "month_start": sql.Literal(f"{month_start} 00:00:00+00"),
             "month_end": sql.Literal(f"{month_end} 00:00:00+00"),
         }
-        self._connection.execute(statement("attach_leaf", leaf=leaf, **bounds))
+        self._connection.execute(statement(name, leaf=leaf, **bounds))
 
-    def dump(self, file: Path) -> None:
-        """Write all events as text, in the order they lie in the table: batch after batch."""
+    def dump(self, file: Path, form: str = "text") -> None:
+        """Write all events in a format of COPY, in the order they lie in: batch after batch."""
         self.run("dump_in_order")
         with (
-            self._connection.cursor().copy(statement("dump_events")) as copy,
+            self._connection.cursor().copy(statement("dump_events", form=form)) as copy,
             file.open("wb") as out,
         ):
             for block in copy:

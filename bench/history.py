@@ -26,9 +26,10 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """So many events, evenly over the months before `UNTIL`."""
+    """So many events of so many campaigns, evenly over the months before `UNTIL`."""
 
     events: int
+    campaigns: int = CAMPAIGNS
 
     @property
     def since(self) -> datetime:
@@ -43,7 +44,7 @@ class History:
     def write(self, database: Database) -> None:
         """Fill an empty migrated database; autovacuum keeps off its tables."""
         database.run("seed_random")
-        database.run("history_campaigns", campaigns=CAMPAIGNS)
+        database.run("history_campaigns", campaigns=self.campaigns)
         for month in self.months:
             self._write_month(database, month)
         database.run("history_ledger", topic=TOPIC)
@@ -57,14 +58,14 @@ class History:
         """Fill the roll-ups, month by month as they were folded in life."""
         store = RefreshStore(settings)
         for month in self.months:
-            store.rebuild(month, _next(month) - timedelta(days=1))
+            store.rebuild(month, next_month(month) - timedelta(days=1))
         store.close()
 
     def _write_month(self, database: Database, month: date) -> None:
         leaf = f"campaign_events_{month:%Y_%m}"
         step = (UNTIL - self.since) / self.events
         start = datetime(month.year, month.month, 1, tzinfo=UTC)
-        end = min(datetime.combine(_next(month), datetime.min.time(), UTC), UNTIL)
+        end = min(datetime.combine(next_month(month), datetime.min.time(), UTC), UNTIL)
         database.run("history_leaf", {"leaf": leaf})
         database.run("autovacuum_off", {"table": leaf})
         database.run(
@@ -76,9 +77,9 @@ class History:
             step=step,
             month_start=start,
             batch_rows=_BATCH_ROWS,
-            campaigns=CAMPAIGNS,
+            campaigns=self.campaigns,
         )
-        database.attach(leaf, month, _next(month))
+        database.bind("attach_leaf", leaf, month, next_month(month))
 
     def _number(self, moment: datetime) -> int:
         """How many events come before a moment."""
@@ -86,5 +87,6 @@ class History:
         return -(-passed_us * self.events // all_us)
 
 
-def _next(month: date) -> date:
+def next_month(month: date) -> date:
+    """The first day of the month after."""
     return months_from(month, 1)[1]

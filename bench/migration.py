@@ -25,7 +25,6 @@ from bench.database import Database
 from bench.report import Spread
 from bench.servers import Servers, forget_group, servers, topic_of_our_own, unique_name
 
-PARTITIONS = 4
 _QUICK = (0.05, 1)
 _MIB = 1024 * 1024
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss, getrusage(2)
@@ -85,8 +84,7 @@ def _ours(where: Servers, database: Database, until: date) -> dict[str, Any]:
     group = unique_name("group")
     with contextlib.ExitStack() as stack:
         stack.callback(forget_group, where.bootstrap, group)
-        name = unique_name("migration")
-        topic = stack.enter_context(topic_of_our_own(where.bootstrap, name, PARTITIONS))
+        topic = stack.enter_context(topic_of_our_own(where.bootstrap))
         environment = _environment(where, database, topic, group)
         with _worker(environment):
             began = time.perf_counter()

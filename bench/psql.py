@@ -1,4 +1,4 @@
-r"""The yardstick: `psql \copy` of a text file, PostgreSQL's own client and its own bulk load.
+r"""The yardstick: `psql \copy` of a file, PostgreSQL's own client and its own bulk load.
 
 What is timed is the COPY with its COMMIT, as psql's \timing tells it: neither psql's start nor its
 login, so that the comparison is hard on us. The file has been read once before, so that it comes
@@ -40,12 +40,17 @@ def _apt_get(*arguments: str) -> None:
     )
 
 
-def load(database_url: str, file: Path) -> float:
-    """Copy the file into campaign_events; returns seconds."""
+def load(
+    database_url: str,
+    file: Path,
+    form: str = "text",
+    into: str = f"campaign_events ({_COLUMNS})",
+) -> float:
+    """Copy a file of that format into the table and columns; returns seconds."""
     with file.open("rb") as text:
         while text.read(1 << 20):
             pass
-    said = _psql(database_url, "\\timing on", f"\\copy campaign_events ({_COLUMNS}) FROM '{file}'")
+    said = _psql(database_url, "\\timing on", f"\\copy {into} FROM '{file}' (FORMAT {form})")
     found = re.search(r"^COPY \d+\nTime: ([\d.]+) ms", said, re.MULTILINE)
     if found is None:
         raise RuntimeError(f"psql told no time: {said}")

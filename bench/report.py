@@ -45,6 +45,11 @@ class Spread:
         three = (self.median, min(self.values), max(self.values))
         return tuple(f"{value:,.{digits}f}" for value in three)  # type: ignore[return-value]
 
+    def told(self, digits: int) -> str:
+        """The same in one cell."""
+        median, low, high = self.shown(digits)
+        return f"{median} ({low}-{high})"
+
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; the first column is text, the others are numbers."""

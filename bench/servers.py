@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from tests.services import origin, record, standing
 from tests.topics import Topics
 
+PARTITIONS = 4
 _ADMIN_SECONDS_MAX = 15.0
 
 
@@ -42,10 +43,11 @@ def unique_name(what: str) -> str:
 
 
 @contextlib.contextmanager
-def topic_of_our_own(bootstrap: str, name: str, partitions: int) -> Iterator[str]:
-    """A new topic that goes when the block ends."""
+def topic_of_our_own(bootstrap: str) -> Iterator[str]:
+    """A new topic with a name of its own, which goes when the block ends."""
+    name = unique_name("events")
     topics = Topics(bootstrap)
-    topics.create(partitions, name=name)
+    topics.create(PARTITIONS, name=name)
     try:
         yield name
     finally:

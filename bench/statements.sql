@@ -29,7 +29,7 @@ COPY (
         occurred_at, campaign_key, event_id, batch_id, event_count, event_type,
         email_account_id, metadata
     FROM campaign_events
-) TO STDOUT;
+) TO STDOUT (FORMAT {form});
 
 -- name: ledger_totals
 SELECT
@@ -407,3 +407,33 @@ WHERE campaign_id = %(campaign)s AND stat_date >= %(ninety_days_ago)s AND stat_d
 SELECT event_date, sent, opened, clicked, replied, positive_replies, bounced
 FROM campaign_daily_stats
 WHERE campaign_id = %(campaign)s AND event_date >= %(ninety_days_ago)s AND event_date < %(until)s;
+
+-- name: peer_table
+-- What every peer writes: as campaign_events, but the campaign by name, since not all of them can
+-- look a key up, and no batch. One index fewer than ours has: it leans towards the peers.
+CREATE TABLE peer_events (
+    event_id uuid NOT NULL,
+    campaign_id text COLLATE "C" NOT NULL,
+    event_type campaign_event_type NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    PRIMARY KEY (occurred_at, campaign_id, event_id)
+) PARTITION BY RANGE (occurred_at);
+
+-- name: peer_leaf
+CREATE TABLE {leaf} PARTITION OF peer_events FOR VALUES FROM ({month_start}) TO ({month_end});
+
+-- name: peer_insert
+INSERT INTO peer_events (event_id, campaign_id, event_type, occurred_at)
+VALUES (%(event_id)s, %(campaign_id)s, %(event_type)s, %(occurred_at)s)
+ON CONFLICT DO NOTHING;
+
+-- name: peer_has_rows
+SELECT EXISTS (SELECT FROM peer_events);
+
+-- name: peer_bytes
+-- Grows while a peer writes; costs nothing to ask.
+SELECT coalesce(sum(pg_relation_size(inhrelid)), 0)::bigint
+FROM pg_inherits WHERE inhparent = 'peer_events'::regclass;
+
+-- name: peer_count
+SELECT count(*) FROM peer_events;
