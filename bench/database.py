@@ -1,9 +1,11 @@
 """A migrated database of the bench's own, dropped when the bench is done with it.
 
-The only module of the benches that imports psycopg, but for the names of tables in `statements`.
+The only module that imports psycopg, but for names of tables in `statements` and for processes that
+stand beside what is measured (`producer`, `peers`).
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +59,15 @@ class Database:
     def _administer(self, name: str) -> None:
         with psycopg.connect(self._server_url, autocommit=True) as connection:
             connection.execute(statement(name, database=self._name))
+
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[Callable[..., None]]:
+        """A connection of its own that asks a named statement and waits for all of its rows.
+
+        They are not turned into Python's: what is timed is the database with the transfer.
+        """
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            yield lambda name, **parameters: connection.execute(statement(name), parameters).close()
 
     def rows(self, name: str, **parameters: object) -> list[Row]:
         """The rows of a named statement."""

@@ -2,8 +2,8 @@
 
 Made by SQL, month by month, in the order in which the ingester would have written: batch after
 batch, each sorted, so that the heap, the BRIN on batch_id and the primary key look as they do in
-life. All campaigns send all the time, which is hard on the refresher: the roll-ups are as large,
-and a day touches as many of their rows, as can be.
+life. Unless told otherwise all campaigns send all the time, which is hard on the refresher: the
+roll-ups are as large, and a day touches as many of their rows, as can be.
 """
 
 from dataclasses import dataclass
@@ -26,10 +26,14 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """So many events of so many campaigns, evenly over the months before `UNTIL`."""
+    """So many events of so many campaigns, evenly over the months before `UNTIL`.
+
+    A campaign is alive for `lifetime_months`; all of them all the time by default.
+    """
 
     events: int
     campaigns: int = CAMPAIGNS
+    lifetime_months: int = MONTHS
 
     @property
     def since(self) -> datetime:
@@ -40,6 +44,16 @@ class History:
     def months(self) -> list[date]:
         """All months that it touches."""
         return months_from(self.since.date(), MONTHS)
+
+    def alive(self, month: date) -> range:
+        """Keys of the campaigns that are alive in a month; the others come before or after it."""
+        if self.lifetime_months == MONTHS:
+            return range(1, self.campaigns + 1)
+        number = (month.year - self.since.year) * 12 + month.month - self.since.month
+        born_each_month = max(self.campaigns // (MONTHS + self.lifetime_months - 1), 1)
+        count = min(born_each_month * self.lifetime_months, self.campaigns)
+        first = min(number * born_each_month, self.campaigns - count)
+        return range(1 + first, 1 + first + count)
 
     def write(self, database: Database) -> None:
         """Fill an empty migrated database; autovacuum keeps off its tables."""
@@ -77,7 +91,8 @@ class History:
             step=step,
             month_start=start,
             batch_rows=_BATCH_ROWS,
-            campaigns=self.campaigns,
+            first_campaign=self.alive(month).start,
+            campaigns=len(self.alive(month)),
         )
         database.bind("attach_leaf", leaf, month, next_month(month))
 

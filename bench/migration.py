@@ -12,14 +12,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import typer
 
-from bench import dashboard, report, straight
+from bench import dashboard, live, report, straight
 from bench.conditions import conditions
 from bench.database import Database
 from bench.report import Spread
@@ -29,6 +28,8 @@ _QUICK = (0.05, 1)
 _MIB = 1024 * 1024
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss, getrusage(2)
 _DASHBOARD_ROUNDS = 15
+_JOINING_SECONDS = 5.0
+"""In life the worker has long joined its group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,9 @@ def main(
         found = conditions(database, where.bootstrap)
         report.say(f"generating the legacy table at scale {scale:g}")
         arguments = ("--seed", str(seed), "--scale", str(scale), "--until", str(until))
-        generated = _run(_environment(where, database, "none", "none"), "generate", *arguments)
+        generated = _run(
+            live.environment(where, database.url, "none", "none"), "generate", *arguments
+        )
         ours: list[dict[str, Any]] = []
         plain: list[dict[str, float]] = []
         storage: dict[str, int] = {}
@@ -85,8 +88,9 @@ def _ours(where: Servers, database: Database, until: date) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         stack.callback(forget_group, where.bootstrap, group)
         topic = stack.enter_context(topic_of_our_own(where.bootstrap))
-        environment = _environment(where, database, topic, group)
-        with _worker(environment):
+        environment = live.environment(where, database.url, topic, group)
+        with live.running("ingester", "run", variables=environment):
+            time.sleep(_JOINING_SECONDS)
             began = time.perf_counter()
             run = _run(environment, "run", "--until", str(until))
             while not database.value("migration_ingested", topic=topic):
@@ -119,18 +123,6 @@ def _plain(database: Database) -> dict[str, float]:
     return {name: round(value, 2) for name, value in seconds.items()}
 
 
-@contextlib.contextmanager
-def _worker(environment: dict[str, str]) -> Iterator[None]:
-    """`ingester run`, reading while the block runs."""
-    command = [sys.executable, "-m", "ingester", "run"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
-        try:
-            time.sleep(5.0)  # in life it has long joined its group
-            yield
-        finally:
-            process.terminate()
-
-
 def _run(environment: dict[str, str], *arguments: str, program: str = "replay") -> Ran:
     """Run a command to its good end."""
     command = [sys.executable, "-m", program, *arguments, "--json"]
@@ -143,17 +135,6 @@ def _run(environment: dict[str, str], *arguments: str, program: str = "replay") 
     if process.returncode != 0:
         raise RuntimeError(f"{program} {arguments[0]} ended with {process.returncode}")
     return Ran(seconds, used.ru_maxrss * _MAXRSS_BYTES, json.loads(printed))
-
-
-def _environment(where: Servers, database: Database, topic: str, group: str) -> dict[str, str]:
-    return {
-        **os.environ,
-        "DATABASE_URL": database.url,
-        "KAFKA_BOOTSTRAP_SERVERS": where.bootstrap,
-        "KAFKA_TOPIC": topic,
-        "KAFKA_GROUP_ID": group,
-        "INGESTER_LOG_LEVEL": "warning",
-    }
 
 
 def _results(

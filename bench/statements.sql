@@ -148,7 +148,7 @@ FROM (
             %(since)s + number * %(step)s::interval - -ln(1 - random()) * interval '2 seconds',
             %(month_start)s
         ) AS occurred_at,
-        1 + floor(random() * %(campaigns)s)::integer AS campaign_key,
+        %(first_campaign)s + floor(random() * %(campaigns)s)::integer AS campaign_key,
         random() AS chance,
         md5(number::text) AS noise
     FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS number
@@ -437,3 +437,38 @@ FROM pg_inherits WHERE inhparent = 'peer_events'::regclass;
 
 -- name: peer_count
 SELECT count(*) FROM peer_events;
+
+-- name: refresh_views_indexes
+-- REFRESH … CONCURRENTLY compares row by row and needs a unique index.
+CREATE UNIQUE INDEX ON straight_daily (campaign_key, event_date);
+CREATE UNIQUE INDEX ON straight_weekly (campaign_key, week_start);
+CREATE UNIQUE INDEX ON straight_monthly (campaign_key, month_start);
+
+-- name: refresh_view_concurrently
+REFRESH MATERIALIZED VIEW CONCURRENTLY {view};
+
+-- name: refresh_views_difference
+-- How far the view is from the daily roll-up.
+SELECT (SELECT sum(sent) FROM straight_daily) - (SELECT sum(sent) FROM campaign_daily_rollup);
+
+-- name: stored_records
+SELECT coalesce(sum(records), 0)::bigint FROM ingest_offsets;
+
+-- name: probe_visible
+-- What a dashboard reads: how many markers of this campaign have arrived there.
+SELECT coalesce(sum(sent), 0)::bigint FROM campaign_daily_stats WHERE campaign_id = %(campaign)s;
+
+-- name: read_function_days
+SELECT * FROM get_campaign_stats(ARRAY[%(campaign)s]::text [], %(ninety_days_ago)s, %(until)s, 'day');
+
+-- name: read_function_months
+SELECT * FROM get_campaign_stats(null, %(two_years_ago)s, %(until)s, 'month');
+
+-- name: read_view_days
+SELECT * FROM campaign_daily_stats
+WHERE campaign_id = %(campaign)s AND event_date BETWEEN %(ninety_days_ago)s AND %(until)s;
+
+-- name: read_view_top
+SELECT * FROM campaign_monthly_stats
+WHERE month_start = date_trunc('month', %(until)s::date)
+ORDER BY sent DESC, campaign_id LIMIT 20;
