@@ -13,7 +13,7 @@ import typer
 
 from bench import live, report
 from bench.conditions import conditions, contents
-from bench.history import History
+from bench.history import UNTIL, History
 from bench.past import Past, past_of
 from bench.readers import QUESTIONS, Times, reading
 from bench.servers import Servers, forget_group, servers, topic_of_our_own, unique_name
@@ -75,7 +75,8 @@ def _ingest(
 ) -> tuple[float, Times]:
     """Empty a topic of new events beside so many readers; its rate, and what they took."""
     with topic_of_our_own(where.bootstrap) as topic:
-        traffic = publish_plain(where.bootstrap, topic, events=events, seed=seed)
+        alive = past.history.alive(UNTIL.date())
+        traffic = publish_plain(where.bootstrap, topic, events=events, seed=seed, campaigns=alive)
         past.database.run("checkpoint")
         with reading(past.database, past.history, readers) as times:
             done = run_worker(past.database.url, where.bootstrap, topic, group)

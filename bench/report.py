@@ -3,6 +3,7 @@
 import json
 import math
 import statistics
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,8 @@ from rich.table import Table
 
 from tests.services.standing import LOCAL
 
-console = Console(stderr=False, highlight=False)
+_COLUMNS_OF_A_FILE = 140
+console = Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS_OF_A_FILE)
 
 
 @dataclass(frozen=True, slots=True)

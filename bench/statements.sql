@@ -472,3 +472,7 @@ WHERE campaign_id = %(campaign)s AND event_date BETWEEN %(ninety_days_ago)s AND 
 SELECT * FROM campaign_monthly_stats
 WHERE month_start = date_trunc('month', %(until)s::date)
 ORDER BY sent DESC, campaign_id LIMIT 20;
+
+-- name: bare_table
+-- The columns of campaign_events without index, partition or constraint: the floor of a COPY.
+CREATE TABLE bare_events AS SELECT * FROM campaign_events WITH NO DATA;

@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -63,14 +64,14 @@ def publish_plain(
     *,
     events: int,
     seed: int = 1,
-    campaigns: int = CAMPAIGNS,
+    campaigns: Sequence[int] = range(1, CAMPAIGNS + 1),
     metadata_bytes: int = 0,
 ) -> Traffic:
     """Fill a topic with events of the four required fields; the same seed gives the same bytes.
 
     Times are spread over the same 30 days, so the rows differ from `publish` only in what the
-    optional fields add. Campaigns are called as in `bench.history`. With `metadata_bytes` each has
-    metadata of that size, as JSON.
+    optional fields add. Campaigns are numbered as in `bench.history`. With `metadata_bytes` each
+    has metadata of that size, as JSON.
     """
     draw = random.Random(seed)
     metadata = {"note": "x" * max(metadata_bytes - len('{"note":""}'), 0)}
@@ -80,7 +81,7 @@ def publish_plain(
     with Publisher(settings) as publisher:
         for number in range(events):
             occurred_at = end - step * (events - number)
-            campaign_id = f"campaign-{1 + draw.randrange(campaigns):06d}"
+            campaign_id = f"campaign-{draw.choice(campaigns):06d}"
             event: dict[str, object] = {
                 "event_id": str(_uuid7(occurred_at, draw)),
                 "campaign_id": campaign_id,
