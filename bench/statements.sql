@@ -410,11 +410,12 @@ WHERE campaign_id = %(campaign)s AND event_date >= %(ninety_days_ago)s AND event
 
 -- name: peer_table
 -- What every peer writes: as campaign_events, but the campaign by name, since not all of them can
--- look a key up, and no batch. One index fewer than ours has: it leans towards the peers.
+-- look a key up, the type as text, and no batch. One index fewer than ours has: it leans towards
+-- the peers.
 CREATE TABLE peer_events (
     event_id uuid NOT NULL,
     campaign_id text COLLATE "C" NOT NULL,
-    event_type campaign_event_type NOT NULL,
+    event_type text NOT NULL,
     occurred_at timestamptz NOT NULL,
     PRIMARY KEY (occurred_at, campaign_id, event_id)
 ) PARTITION BY RANGE (occurred_at);

@@ -7,6 +7,7 @@ them. They are stopped afterwards; that is not measured either.
 
 import contextlib
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,7 +45,7 @@ def peer(
             "KAFKA_TOPIC": traffic.topic,
             "KAFKA_GROUP_ID": group,
         }
-        log = LOCAL / "bench" / f"peer-{name.replace(' ', '-').replace(',', '')}.log"
+        log = LOCAL / "bench" / f"peer-{re.sub('[^a-z0-9]+', '-', name.lower())}.log"
         with _running(command(database, group), environment, log) as process:
             return _watch(database, traffic.expected["inserted"], process, log)
 
