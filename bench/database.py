@@ -28,10 +28,14 @@ _BACKEND_WAL_SINCE = 180_000
 
 
 class Database:
-    """`with Database(server_url, "ingest") as database:` it is there, migrated and empty."""
+    """`with Database(server_url, "ingest") as database:` it is there, migrated and empty.
 
-    def __init__(self, server_url: str, what: str) -> None:
+    Or with nothing in it at all, not even a schema.
+    """
+
+    def __init__(self, server_url: str, what: str, *, migrated: bool = True) -> None:
         self._server_url = server_url
+        self._migrated = migrated
         self._name = unique_name(what)
         self.url = make_conninfo(server_url, dbname=self._name)
 
@@ -41,7 +45,8 @@ class Database:
             self._connection: psycopg.Connection[Row] = psycopg.connect(
                 self.url, autocommit=True, options="-c timezone=UTC"
             )
-            migrate(self._connection)
+            if self._migrated:
+                migrate(self._connection)
         except BaseException:
             self._administer("drop_database")
             raise

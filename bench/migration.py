@@ -67,7 +67,7 @@ def main(
         storage: dict[str, int] = {}
         compared: list[dashboard.Compared] = []
         for number in range(1, repeat + 1):
-            ours.append(_ours(where, database, until))
+            ours.append(migrate(where, database, until))
             if number == repeat:
                 database.run("vacuum_all")
                 storage = dict(database.rows("new_storage"))
@@ -82,7 +82,14 @@ def main(
     report.write("migration", found, about | results)
 
 
-def _ours(where: Servers, database: Database, until: date) -> dict[str, Any]:
+def generate(where: Servers, database: Database, scale: float, until: date, seed: int = 1) -> Ran:
+    """Make the legacy table."""
+    report.say(f"generating the legacy table at scale {scale:g}")
+    arguments = ("--seed", str(seed), "--scale", str(scale), "--until", str(until))
+    return _run(live.environment(where, database.url, "none", "none"), "generate", *arguments)
+
+
+def migrate(where: Servers, database: Database, until: date) -> dict[str, Any]:
     """One whole migration of ours into empty tables."""
     group = unique_name("group")
     with contextlib.ExitStack() as stack:

@@ -5,12 +5,16 @@ The servers are those of `make up`, or whatever the environment names (tests.ser
 
 import contextlib
 import secrets
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
 from tests.services import origin, record, standing
+from tests.services.artifacts import POSTGRES_VERSIONS
+from tests.services.postgres import LocalPostgres
 from tests.topics import Topics
 
 PARTITIONS = 4
@@ -35,6 +39,20 @@ def servers() -> Servers:
     """Start what is not there yet."""
     values = standing.up()
     return Servers(values[origin.KAFKA], values[origin.POSTGRES])
+
+
+@contextlib.contextmanager
+def server_of_version(major: int) -> Iterator[str]:
+    """A PostgreSQL of an older major version, with nothing in it; yields its URL."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalPostgres(Path(folder), version=_version_of(major)) as server,
+    ):
+        yield server.url
+
+
+def _version_of(major: int) -> str:
+    return next(each for each in POSTGRES_VERSIONS if each.startswith(f"{major}."))
 
 
 def unique_name(what: str) -> str:
