@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-_WIDTH: Final = 820
+_WIDTH: Final = 900
 _BAR_HEIGHT: Final = 26
-_LABEL_WIDTH: Final = 330
+_LABEL_WIDTH: Final = 390
 _VALUE_WIDTH: Final = 90
 _TOP: Final = 44
 _LINES_HEIGHT: Final = 360

@@ -36,7 +36,7 @@ _NAIVE_SHARE = 10
 
 def main(
     *,
-    events: Annotated[int, typer.Option(min=1000, help="Events of the topic.")] = 1_000_000,
+    events: Annotated[int, typer.Option(min=1000, help="Events of the topic.")] = 800_000,
     repeat: Annotated[int, typer.Option(min=1, help="Runs of each side.")] = 5,
     quick: Annotated[
         bool,

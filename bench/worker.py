@@ -61,7 +61,7 @@ def run_worker(
     command += ["--workers", str(workers)] if workers > 1 else []
     began = time.monotonic()
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        log = _Log(process.pid, workers)
+        log = Log(process.pid, workers)
         log.read(process.stderr or ())
         _, status, used = os.wait4(process.pid, 0)
         wall_seconds = time.monotonic() - began
@@ -80,7 +80,7 @@ def run_worker(
 
 
 @dataclass(slots=True)
-class _Log:
+class Log:
     """What the log of one command tells while it runs.
 
     Lines of the writers' threads do not say of which worker they are: with several, `committed` is
