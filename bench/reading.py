@@ -1,6 +1,6 @@
 """`python -m bench.reading`: dashboards while everything is ingested at full rate, and the reverse.
 
-1, 8 and 32 readers, each asking again 0.05 s after an answer (`readers`): first while nothing is
+1, 8 and 32 readers, each asking again 0.05 s after an answer (`readers`): while nothing is
 ingested, then while one worker empties a full topic and a refresher folds. Told are p50 and p99 of
 each question on both, and the worker's rate with so many readers against its rate with none.
 """
@@ -16,6 +16,7 @@ from bench.conditions import conditions, contents
 from bench.history import UNTIL, History
 from bench.past import Past, past_of
 from bench.readers import QUESTIONS, Times, reading
+from bench.report import Spread
 from bench.servers import Servers, forget_group, servers, topic_of_our_own, unique_name
 from bench.traffic import publish_plain
 from bench.worker import run_worker
@@ -49,19 +50,27 @@ def main(
         past.switch_autovacuum_on()
         variables = live.environment(where, past.database.url, "none", group)
         stack.enter_context(live.running("ingester", "refresh", variables=variables))
-        alone, rates, beside = {}, {}, {}
+        alone: dict[int, Times] = {}
+        beside: dict[int, Times] = {}
+        rates: dict[int, Spread] = {}
+        # Without readers at both ends: the tables grow meanwhile.
+        undisturbed, _ = _ingest(where, past, group, events, 0)
         for readers in _READERS:
-            with reading(past.database, past.history, readers) as times:
+            with reading(past.database, past.history, readers) as alone[readers]:
                 time.sleep(seconds)
-            alone[readers] = times
-        for seed, readers in enumerate((0, *_READERS), 1):
-            rates[readers], beside[readers] = _ingest(where, past, group, events, seed, readers)
-            report.say(f"{readers} readers: {rates[readers]:,.0f} events a second")
+            rate, beside[readers] = _ingest(where, past, group, events, readers)
+            rates[readers] = Spread.of([rate])
+            report.say(f"{readers} readers: {rate:,.0f} events a second")
+        rates[0] = Spread.of([undisturbed, _ingest(where, past, group, events, 0)[0]])
         tables = contents(past.database)
     results = {
         "ingest": {
-            str(readers): {"events_per_second": rate, "ratio_to_no_readers": rate / rates[0]}
-            for readers, rate in rates.items()
+            str(readers): {
+                "events_per_second": rate.median,
+                "ratio_to_no_readers": rate.median / rates[0].median,
+                "values": rate.values,
+            }
+            for readers, rate in sorted(rates.items())
         },
         "reading_alone_ms": {str(readers): _told(times) for readers, times in alone.items()},
         "reading_while_ingesting_ms": {str(n): _told(beside[n]) for n in _READERS},
@@ -71,9 +80,10 @@ def main(
 
 
 def _ingest(
-    where: Servers, past: Past, group: str, events: int, seed: int, readers: int
+    where: Servers, past: Past, group: str, events: int, readers: int
 ) -> tuple[float, Times]:
     """Empty a topic of new events beside so many readers; its rate, and what they took."""
+    seed = past.database.value("count_topics")  # other events each time
     with topic_of_our_own(where.bootstrap) as topic:
         alive = past.history.alive(UNTIL.date())
         traffic = publish_plain(where.bootstrap, topic, events=events, seed=seed, campaigns=alive)

@@ -477,3 +477,6 @@ ORDER BY sent DESC, campaign_id LIMIT 20;
 -- name: bare_table
 -- The columns of campaign_events without index, partition or constraint: the floor of a COPY.
 CREATE TABLE bare_events AS SELECT * FROM campaign_events WITH NO DATA;
+
+-- name: count_topics
+SELECT count(DISTINCT topic) FROM ingest_offsets;
