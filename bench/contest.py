@@ -23,15 +23,17 @@ from bench.worker import WorkerRun, run_worker
 class Contender:
     """One side: how it runs, what it must leave behind, and what was measured.
 
-    `months` need a leaf; `rows` must be in `campaign_events` afterwards (None: it counts itself).
+    `months` need a leaf; `rows` must be in `campaign_events` afterwards. `prepare` comes before
+    anything is measured.
     """
 
     name: str
     events: int
     months: Sequence[date]
-    rows: int | None
+    rows: int
     run: Callable[[Database], float]
     yardstick: "Contender | None" = None
+    prepare: Callable[[Database], object] | None = None
     seconds: list[float] = field(default_factory=list)
     postgres_cpu_seconds: list[float] = field(default_factory=list)
     kafka_cpu_seconds: list[float] = field(default_factory=list)
@@ -88,6 +90,9 @@ def fresh(where: Servers, months: Sequence[date]) -> Iterator[Database]:
 def take_turn(side: Contender, where: Servers) -> None:
     """Run one side once and note what it took. Raises where rows are missing."""
     with fresh(where, side.months) as database:
+        if side.prepare is not None:
+            side.prepare(database)
+            database.run("checkpoint")
         backend = database.value("backend_pid")
         before = server_seconds(backend), process_seconds(where.kafka_pid)
         side.seconds.append(side.run(database))
@@ -96,7 +101,7 @@ def take_turn(side: Contender, where: Servers) -> None:
         for values, first, last in zip(kept, before, after, strict=True):
             if first is not None and last is not None:
                 values.append(last - first)
-        if side.rows is not None and (rows := database.value("count_events")) != side.rows:
+        if (rows := database.value("count_events")) != side.rows:
             raise RuntimeError(f"{side.name}: {rows} rows instead of {side.rows}")
 
 

@@ -27,7 +27,7 @@ def _parsed(svg: str) -> list[ET.Element]:
 
 
 def _side(name: str, seconds: list[float], yardstick: Contender | None = None) -> Contender:
-    return Contender(name, 1000, (), None, lambda _: 0.0, yardstick, seconds=seconds)
+    return Contender(name, 1000, (), 0, lambda _: 0.0, yardstick, seconds=seconds)
 
 
 def test_percentiles_are_measured_values_by_nearest_rank() -> None:
