@@ -24,7 +24,7 @@ _QUICK: Final = (50_000, 1)
 
 def main(
     *,
-    events: Annotated[int, typer.Option(min=1000, help="Records of each topic.")] = 400_000,
+    events: Annotated[int, typer.Option(min=1000, help="Records of each topic.")] = 300_000,
     repeat: Annotated[int, typer.Option(min=1, help="Runs of each side.")] = 5,
     quick: Annotated[
         bool, typer.Option("--quick", help="50,000 records, one run: to try the bench.")

@@ -35,7 +35,7 @@ _CAMPAIGN: Final = "freshness-probe"
 
 def main(
     *,
-    seconds: Annotated[float, typer.Option(min=1, help="Length of each measurement.")] = 20.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each measurement.")] = 15.0,
     quick: Annotated[
         bool, typer.Option("--quick", help="4 seconds each: to try the bench.")
     ] = False,

@@ -34,7 +34,7 @@ _CIRCUMSTANCES = {  # autovacuum, share of late events
 def main(
     *,
     little: Annotated[int, typer.Option(min=1000, help="Events of the short history.")] = 300_000,
-    much: Annotated[int, typer.Option(min=1000, help="Events of the long history.")] = 10_000_000,
+    much: Annotated[int, typer.Option(min=1000, help="Events of the long history.")] = 3_000_000,
     repeat: Annotated[int, typer.Option(min=1, help="Folds in each circumstance.")] = 9,
     quick: Annotated[
         bool, typer.Option("--quick", help="100,000 and 1,000,000, 3 folds: to try the bench.")

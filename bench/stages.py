@@ -45,8 +45,8 @@ Costs = dict[str, list[tuple[float, float]]]
 
 def main(
     *,
-    events: Annotated[int, typer.Option(min=200_000, help="Events of each topic.")] = 600_000,
-    repeat: Annotated[int, typer.Option(min=1, help="Rounds.")] = 5,
+    events: Annotated[int, typer.Option(min=200_000, help="Events of each topic.")] = 400_000,
+    repeat: Annotated[int, typer.Option(min=1, help="Rounds.")] = 3,
     quick: Annotated[
         bool, typer.Option("--quick", help="200,000 events, one round: to try the bench.")
     ] = False,
