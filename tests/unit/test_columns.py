@@ -33,12 +33,12 @@ nearly_times = st.builds(
 
 
 def read_ids(texts: list[str]) -> list[bytes | None]:
-    found, read = columns.identities(*Buffer.of(texts))
+    found, read = columns.identities(*Buffer.encoded(texts))
     return [bytes(one) if good else None for one, good in zip(found, read, strict=True)]
 
 
 def read_times(texts: list[str]) -> list[int | None]:
-    found, read = columns.times(*Buffer.of(texts))
+    found, read = columns.times(*Buffer.encoded(texts))
     return [time if good else None for time, good in zip(found.tolist(), read, strict=True)]
 
 
