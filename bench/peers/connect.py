@@ -18,7 +18,7 @@ from bench.traffic import Traffic
 from tests.services.toolchain import java
 
 _BATCH_ROWS: Final = 5000
-"""Connect's default, 500, is slower."""
+"""Of a poll and of a write; the default of both is 500."""
 _FIELDS: Final = {
     "event_id": "io.debezium.data.Uuid",
     "campaign_id": None,
