@@ -55,6 +55,7 @@ def main(
         traffic = publish_plain(where.bootstrap, topic, events=events)
         with contest.fresh(where, traffic.months) as database:
             found = conditions(database, where.bootstrap)
+            found["versions"] |= packages.versions() | {"psql": psql.version()}
             run_worker(database.url, where.bootstrap, topic, group)
             database.dump(folder / "events")
         text = Contender(

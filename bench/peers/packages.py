@@ -1,6 +1,7 @@
 """What the peers are made of, installed on first use: by pinned version, into .local/peers."""
 
 import hashlib
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,17 @@ def jars() -> Path:
         )
         _complete(place)
     return place
+
+
+def versions() -> dict[str, str]:
+    """What is pinned, by name."""
+    python_pins = (_HERE / "requirements.in").read_text(encoding="utf-8")
+    java_pins = (_HERE / "pom.xml").read_text(encoding="utf-8")
+    found = re.findall(r"^(\w+)\S*==(\S+)$", python_pins, re.MULTILINE)
+    return {
+        f"{name} (peer)": version
+        for name, version in [*found, *re.findall(r"<(\w+)\.version>(.+?)<", java_pins)]
+    }
 
 
 def _place(what: str, pinned: Path) -> Path:
