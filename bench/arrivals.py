@@ -6,7 +6,6 @@ from random import Random
 from typing import Final
 
 from bench.history import TOPIC, UNTIL, History
-from bench.traffic import CAMPAIGNS
 from ingester.batch import Record, Slice, Topic
 from ingester.outcomes import Event, Outcomes, microseconds
 from ingester.settings import Settings
@@ -81,6 +80,6 @@ class Arrivals:
         moment = since + random.random() * _SPAN / _TRANSACTIONS
         if random.random() < late_share:
             moment -= random.random() * (UNTIL - self._history.since)
-        campaign = f"campaign-{1 + random.randrange(CAMPAIGNS):06}"
+        campaign = f"campaign-{random.choice(self._history.alive(UNTIL.date())):06}"
         event_id, type_code = random.randbytes(16), random.choice(_TYPES)
         return campaign, event_id, microseconds(moment), type_code, 1, None, None

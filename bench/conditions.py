@@ -26,7 +26,7 @@ def conditions(database: Database, bootstrap: str) -> dict[str, Any]:
     """Everything that stands beside a result; taken before the first measurement."""
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python", "-m", f"bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
+        "command": _command(),
         "commit": _commit(),
         "versions": _versions(database, bootstrap),
         "hardware": _hardware(),
@@ -42,6 +42,12 @@ def conditions(database: Database, bootstrap: str) -> dict[str, Any]:
 def contents(database: Database) -> dict[str, Any]:
     """Row counts and sizes of the tables that were measured."""
     return {"rows": database.record("table_rows"), "campaign_events": database.record("leaf_sizes")}
+
+
+def _command() -> str:
+    parts = Path(sys.argv[0]).relative_to(_CHECKOUT).with_suffix("").parts
+    module = ".".join(part for part in parts if part != "__main__")
+    return " ".join(["python", "-m", module, *sys.argv[1:]])
 
 
 def _commit() -> dict[str, Any]:

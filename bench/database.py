@@ -1,9 +1,11 @@
 """A migrated database of the bench's own, dropped when the bench is done with it.
 
-The only module of the benches that imports psycopg, but for the names of tables in `statements`.
+The only module that imports psycopg, but for names of tables in `statements` and for processes that
+stand beside what is measured (`producer`, `peers`).
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -26,10 +28,14 @@ _BACKEND_WAL_SINCE = 180_000
 
 
 class Database:
-    """`with Database(server_url, "ingest") as database:` it is there, migrated and empty."""
+    """`with Database(server_url, "ingest") as database:` it is there, migrated and empty.
 
-    def __init__(self, server_url: str, what: str) -> None:
+    Or with nothing in it at all, not even a schema.
+    """
+
+    def __init__(self, server_url: str, what: str, *, migrated: bool = True) -> None:
         self._server_url = server_url
+        self._migrated = migrated
         self._name = unique_name(what)
         self.url = make_conninfo(server_url, dbname=self._name)
 
@@ -39,7 +45,8 @@ class Database:
             self._connection: psycopg.Connection[Row] = psycopg.connect(
                 self.url, autocommit=True, options="-c timezone=UTC"
             )
-            migrate(self._connection)
+            if self._migrated:
+                migrate(self._connection)
         except BaseException:
             self._administer("drop_database")
             raise
@@ -57,6 +64,15 @@ class Database:
     def _administer(self, name: str) -> None:
         with psycopg.connect(self._server_url, autocommit=True) as connection:
             connection.execute(statement(name, database=self._name))
+
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[Callable[..., None]]:
+        """A connection of its own that asks a named statement and waits for all of its rows.
+
+        They are not turned into Python's: what is timed is the database with the transfer.
+        """
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            yield lambda name, **parameters: connection.execute(statement(name), parameters).close()
 
     def rows(self, name: str, **parameters: object) -> list[Row]:
         """The rows of a named statement."""
@@ -85,19 +101,19 @@ class Database:
         self.rows("flush_statistics")
         return int(self.value("backend_wal_bytes"))
 
-    def attach(self, leaf: str, month_start: date, month_end: date) -> None:
-        """Make a full table a leaf; bounds of a partition are no parameters, but literals."""
+    def bind(self, name: str, leaf: str, month_start: date, month_end: date) -> None:
+        """Run a statement about a leaf; bounds of a partition are no parameters, but literals."""
         bounds = {
             "month_start": sql.Literal(f"{month_start} 00:00:00+00"),
             "month_end": sql.Literal(f"{month_end} 00:00:00+00"),
         }
-        self._connection.execute(statement("attach_leaf", leaf=leaf, **bounds))
+        self._connection.execute(statement(name, leaf=leaf, **bounds))
 
-    def dump(self, file: Path) -> None:
-        """Write all events as text, in the order they lie in the table: batch after batch."""
+    def dump(self, file: Path, form: str = "text") -> None:
+        """Write all events in a format of COPY, in the order they lie in: batch after batch."""
         self.run("dump_in_order")
         with (
-            self._connection.cursor().copy(statement("dump_events")) as copy,
+            self._connection.cursor().copy(statement("dump_events", form=form)) as copy,
             file.open("wb") as out,
         ):
             for block in copy:

@@ -2,8 +2,8 @@
 
 Made by SQL, month by month, in the order in which the ingester would have written: batch after
 batch, each sorted, so that the heap, the BRIN on batch_id and the primary key look as they do in
-life. All campaigns send all the time, which is hard on the refresher: the roll-ups are as large,
-and a day touches as many of their rows, as can be.
+life. Unless told otherwise all campaigns send all the time, which is hard on the refresher: the
+roll-ups are as large, and a day touches as many of their rows, as can be.
 """
 
 from dataclasses import dataclass
@@ -26,9 +26,14 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """So many events, evenly over the months before `UNTIL`."""
+    """So many events of so many campaigns, evenly over the months before `UNTIL`.
+
+    A campaign is alive for `lifetime_months`; all of them all the time by default.
+    """
 
     events: int
+    campaigns: int = CAMPAIGNS
+    lifetime_months: int = MONTHS
 
     @property
     def since(self) -> datetime:
@@ -40,10 +45,20 @@ class History:
         """All months that it touches."""
         return months_from(self.since.date(), MONTHS)
 
+    def alive(self, month: date) -> range:
+        """Keys of the campaigns that are alive in a month; the others come before or after it."""
+        if self.lifetime_months == MONTHS:
+            return range(1, self.campaigns + 1)
+        number = (month.year - self.since.year) * 12 + month.month - self.since.month
+        born_each_month = max(self.campaigns // (MONTHS + self.lifetime_months - 1), 1)
+        count = min(born_each_month * self.lifetime_months, self.campaigns)
+        first = min(number * born_each_month, self.campaigns - count)
+        return range(1 + first, 1 + first + count)
+
     def write(self, database: Database) -> None:
         """Fill an empty migrated database; autovacuum keeps off its tables."""
         database.run("seed_random")
-        database.run("history_campaigns", campaigns=CAMPAIGNS)
+        database.run("history_campaigns", campaigns=self.campaigns)
         for month in self.months:
             self._write_month(database, month)
         database.run("history_ledger", topic=TOPIC)
@@ -57,14 +72,14 @@ class History:
         """Fill the roll-ups, month by month as they were folded in life."""
         store = RefreshStore(settings)
         for month in self.months:
-            store.rebuild(month, _next(month) - timedelta(days=1))
+            store.rebuild(month, next_month(month) - timedelta(days=1))
         store.close()
 
     def _write_month(self, database: Database, month: date) -> None:
         leaf = f"campaign_events_{month:%Y_%m}"
         step = (UNTIL - self.since) / self.events
         start = datetime(month.year, month.month, 1, tzinfo=UTC)
-        end = min(datetime.combine(_next(month), datetime.min.time(), UTC), UNTIL)
+        end = min(datetime.combine(next_month(month), datetime.min.time(), UTC), UNTIL)
         database.run("history_leaf", {"leaf": leaf})
         database.run("autovacuum_off", {"table": leaf})
         database.run(
@@ -76,9 +91,10 @@ class History:
             step=step,
             month_start=start,
             batch_rows=_BATCH_ROWS,
-            campaigns=CAMPAIGNS,
+            first_campaign=self.alive(month).start,
+            campaigns=len(self.alive(month)),
         )
-        database.attach(leaf, month, _next(month))
+        database.bind("attach_leaf", leaf, month, next_month(month))
 
     def _number(self, moment: datetime) -> int:
         """How many events come before a moment."""
@@ -86,5 +102,6 @@ class History:
         return -(-passed_us * self.events // all_us)
 
 
-def _next(month: date) -> date:
+def next_month(month: date) -> date:
+    """The first day of the month after."""
     return months_from(month, 1)[1]

@@ -12,24 +12,24 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import typer
 
-from bench import dashboard, report, straight
+from bench import dashboard, live, report, straight
 from bench.conditions import conditions
 from bench.database import Database
 from bench.report import Spread
 from bench.servers import Servers, forget_group, servers, topic_of_our_own, unique_name
 
-PARTITIONS = 4
 _QUICK = (0.05, 1)
 _MIB = 1024 * 1024
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss, getrusage(2)
 _DASHBOARD_ROUNDS = 15
+_JOINING_SECONDS = 5.0
+"""In life the worker has long joined its group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +57,18 @@ def main(
     until = datetime.now(UTC).date()
     with Database(where.database_url, "migration") as database:
         found = conditions(database, where.bootstrap)
-        report.say(f"generating the legacy table at scale {scale:g}")
-        arguments = ("--seed", str(seed), "--scale", str(scale), "--until", str(until))
-        generated = _run(_environment(where, database, "none", "none"), "generate", *arguments)
+        generated = generate(where, database, scale, until, seed)
         ours: list[dict[str, Any]] = []
         plain: list[dict[str, float]] = []
         storage: dict[str, int] = {}
         compared: list[dashboard.Compared] = []
         for number in range(1, repeat + 1):
-            ours.append(_ours(where, database, until))
+            ours.append(migrate(where, database, until))
             if number == repeat:
                 # As in life: autovacuum counts the rows, the refresher's upkeep packs sparse keys.
                 database.run("vacuum_all")
                 _run(
-                    _environment(where, database, "none", "none"),
+                    live.environment(where, database.url, "none", "none"),
                     "refresh",
                     "--once",
                     program="ingester",
@@ -88,15 +86,22 @@ def main(
     report.write("migration", found, about | results)
 
 
-def _ours(where: Servers, database: Database, until: date) -> dict[str, Any]:
+def generate(where: Servers, database: Database, scale: float, until: date, seed: int = 1) -> Ran:
+    """Make the legacy table."""
+    report.say(f"generating the legacy table at scale {scale:g}")
+    arguments = ("--seed", str(seed), "--scale", str(scale), "--until", str(until))
+    return _run(live.environment(where, database.url, "none", "none"), "generate", *arguments)
+
+
+def migrate(where: Servers, database: Database, until: date) -> dict[str, Any]:
     """One whole migration of ours into empty tables."""
     group = unique_name("group")
     with contextlib.ExitStack() as stack:
         stack.callback(forget_group, where.bootstrap, group)
-        name = unique_name("migration")
-        topic = stack.enter_context(topic_of_our_own(where.bootstrap, name, PARTITIONS))
-        environment = _environment(where, database, topic, group)
-        with _worker(environment):
+        topic = stack.enter_context(topic_of_our_own(where.bootstrap))
+        environment = live.environment(where, database.url, topic, group)
+        with live.running("ingester", "run", variables=environment):
+            time.sleep(_JOINING_SECONDS)
             began = time.perf_counter()
             run = _run(environment, "run", "--until", str(until))
             while not database.value("migration_ingested", topic=topic):
@@ -129,18 +134,6 @@ def _plain(database: Database) -> dict[str, float]:
     return {name: round(value, 2) for name, value in seconds.items()}
 
 
-@contextlib.contextmanager
-def _worker(environment: dict[str, str]) -> Iterator[None]:
-    """`ingester run`, reading while the block runs."""
-    command = [sys.executable, "-m", "ingester", "run"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
-        try:
-            time.sleep(5.0)  # in life it has long joined its group
-            yield
-        finally:
-            process.terminate()
-
-
 def _run(environment: dict[str, str], *arguments: str, program: str = "replay") -> Ran:
     """Run a command to its good end."""
     command = [sys.executable, "-m", program, *arguments, "--json"]
@@ -153,17 +146,6 @@ def _run(environment: dict[str, str], *arguments: str, program: str = "replay") 
     if process.returncode != 0:
         raise RuntimeError(f"{program} {arguments[0]} ended with {process.returncode}")
     return Ran(seconds, used.ru_maxrss * _MAXRSS_BYTES, json.loads(printed))
-
-
-def _environment(where: Servers, database: Database, topic: str, group: str) -> dict[str, str]:
-    return {
-        **os.environ,
-        "DATABASE_URL": database.url,
-        "KAFKA_BOOTSTRAP_SERVERS": where.bootstrap,
-        "KAFKA_TOPIC": topic,
-        "KAFKA_GROUP_ID": group,
-        "INGESTER_LOG_LEVEL": "warning",
-    }
 
 
 def _results(

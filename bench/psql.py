@@ -1,4 +1,4 @@
-r"""The yardstick: `psql \copy` of a text file, PostgreSQL's own client and its own bulk load.
+r"""The yardstick: `psql \copy` of a file, PostgreSQL's own client and its own bulk load.
 
 What is timed is the COPY with its COMMIT, as psql's \timing tells it: neither psql's start nor its
 login, so that the comparison is hard on us. The file has been read once before, so that it comes
@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from bench import report
@@ -40,12 +41,17 @@ def _apt_get(*arguments: str) -> None:
     )
 
 
-def load(database_url: str, file: Path) -> float:
-    """Copy the file into campaign_events; returns seconds."""
+def load(
+    database_url: str,
+    file: Path,
+    form: str = "text",
+    into: str = f"campaign_events ({_COLUMNS})",
+) -> float:
+    """Copy a file of that format into the table and columns; returns seconds."""
     with file.open("rb") as text:
         while text.read(1 << 20):
             pass
-    said = _psql(database_url, "\\timing on", f"\\copy campaign_events ({_COLUMNS}) FROM '{file}'")
+    said = _psql(database_url, "\\timing on", f"\\copy {into} FROM '{file}' (FORMAT {form})")
     found = re.search(r"^COPY \d+\nTime: ([\d.]+) ms", said, re.MULTILINE)
     if found is None:
         raise RuntimeError(f"psql told no time: {said}")
@@ -56,6 +62,29 @@ def version() -> str:
     """Of psql, which need not be the server's."""
     said = subprocess.run(["psql", "--version"], capture_output=True, text=True, check=True)
     return said.stdout.split()[2]
+
+
+def major_version() -> int:
+    """Of pg_dump, which must not be older than the server."""
+    said = subprocess.run(["pg_dump", "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"(\d+)", said.stdout)
+    return int(found[1]) if found else 0
+
+
+def back_up(database_url: str, file: Path, *tables: str) -> float:
+    """Dump in pg_dump's own compressed format, only or but for some tables; returns seconds."""
+    return _timed("pg_dump", "--format=custom", f"--file={file}", *tables, database_url)
+
+
+def restore(database_url: str, file: Path) -> float:
+    """Restore into an empty database; returns seconds."""
+    return _timed("pg_restore", "--no-owner", "--exit-on-error", "-d", database_url, str(file))
+
+
+def _timed(*command: str) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began
 
 
 def _psql(database_url: str, *commands: str) -> str:

@@ -8,22 +8,19 @@ was ever vacuumed or analysed); all events of the current month, and some late o
 """
 
 import contextlib
-import time
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
 
 from bench import report
-from bench.arrivals import EVENTS, LATE_SHARE, Arrivals
+from bench.arrivals import EVENTS, LATE_SHARE
 from bench.conditions import conditions, contents
-from bench.database import Database
 from bench.history import History
+from bench.past import Past, past_of
 from bench.report import Spread
 from bench.servers import servers
 from ingester.logs import set_up_logs
 from ingester.settings import load_settings
-from ingester.store.refreshing import RefreshStore
 
 _QUICK = (100_000, 1_000_000, 3)
 _CIRCUMSTANCES = {  # autovacuum, share of late events
@@ -34,43 +31,10 @@ _CIRCUMSTANCES = {  # autovacuum, share of late events
 }
 
 
-@dataclass(slots=True)
-class Past:
-    """One database, and what folding cost in it, by circumstance."""
-
-    history: History
-    database: Database
-    arrivals: Arrivals
-    store: RefreshStore
-    batches_max: int
-    fold_seconds: dict[str, list[float]] = field(default_factory=dict)
-    summarize_seconds: dict[str, list[float]] = field(default_factory=dict)
-
-    def round(self, circumstance: str | None, late_share: float) -> None:
-        """Write, fold, summarise; without a circumstance nothing is noted."""
-        self.arrivals.write(late_share)
-        began = time.perf_counter()
-        _, events = self.store.fold(self.batches_max)
-        folded = time.perf_counter()
-        self.store.summarize()
-        ended = time.perf_counter()
-        if events != EVENTS:
-            raise RuntimeError(f"{events} events were folded instead of {EVENTS}")
-        if circumstance is not None:
-            self.fold_seconds.setdefault(circumstance, []).append(folded - began)
-            self.summarize_seconds.setdefault(circumstance, []).append(ended - folded)
-
-    def switch_autovacuum_on(self) -> None:
-        """Do what it would have done by now, and let it do the rest."""
-        for (table,) in self.database.rows("tables_of_the_refresh"):
-            self.database.run("vacuum", {"table": table})
-            self.database.run("autovacuum_on", {"table": table})
-
-
 def main(
     *,
     little: Annotated[int, typer.Option(min=1000, help="Events of the short history.")] = 300_000,
-    much: Annotated[int, typer.Option(min=1000, help="Events of the long history.")] = 10_000_000,
+    much: Annotated[int, typer.Option(min=1000, help="Events of the long history.")] = 3_000_000,
     repeat: Annotated[int, typer.Option(min=1, help="Folds in each circumstance.")] = 9,
     quick: Annotated[
         bool, typer.Option("--quick", help="100,000 and 1,000,000, 3 folds: to try the bench.")
@@ -82,7 +46,7 @@ def main(
     where = servers()
     set_up_logs(load_settings())
     with contextlib.ExitStack() as stack:
-        pasts = [_past(stack, where.database_url, events) for events in (little, much)]
+        pasts = [past_of(stack, where.database_url, History(events)) for events in (little, much)]
         found = conditions(pasts[0].database, where.bootstrap)
         vacuumed = False
         for circumstance, (autovacuum, late_share) in _CIRCUMSTANCES.items():
@@ -97,27 +61,6 @@ def main(
         _show(pasts)
         tables = {f"{past.history.events} events": contents(past.database) for past in pasts}
         report.write("refresh", found, {"tables": tables, "circumstances": _results(pasts)})
-
-
-def _past(stack: contextlib.ExitStack, server_url: str, events: int) -> Past:
-    report.say(f"writing a history of {events:,} events")
-    began = time.monotonic()
-    database = stack.enter_context(Database(server_url, "refresh"))
-    settings = load_settings(database_url=database.url)
-    history = History(events)
-    history.write(database)
-    history.fold(settings)
-    report.say(f"  took {time.monotonic() - began:.0f} s")
-    past = Past(
-        history=history,
-        database=database,
-        arrivals=Arrivals(settings, history, seed=1),
-        store=RefreshStore(settings),
-        batches_max=settings.ingester_refresh_batches_max,
-    )
-    stack.callback(past.arrivals.close)
-    stack.callback(past.store.close)
-    return past
 
 
 def _measure(pasts: list[Past], circumstance: str, late_share: float, repeat: int) -> None:

@@ -1,7 +1,9 @@
 """Median, min and max; a table for people; JSON for whoever compares runs."""
 
 import json
+import math
 import statistics
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +14,8 @@ from rich.table import Table
 
 from tests.services.standing import LOCAL
 
-console = Console(stderr=False, highlight=False)
+_COLUMNS_OF_A_FILE = 140
+console = Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS_OF_A_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,14 @@ class Spread:
         """What is quoted."""
         return statistics.median(self.values)
 
+    def scaled(self, factor: float) -> Self:
+        """The same in another unit."""
+        return self.of(factor * value for value in self.values)
+
+    def percentile(self, share: float) -> float:
+        """The smallest value that this share of all values does not exceed (nearest rank)."""
+        return sorted(self.values)[max(math.ceil(share * len(self.values)) - 1, 0)]
+
     def as_json(self) -> dict[str, Any]:
         """Median, min, max, and every value in the order measured."""
         return {
@@ -44,6 +55,17 @@ class Spread:
         """Median, min and max as the cells of a table."""
         three = (self.median, min(self.values), max(self.values))
         return tuple(f"{value:,.{digits}f}" for value in three)  # type: ignore[return-value]
+
+    def latencies(self) -> dict[str, float]:
+        """Of many: how many, p50, p99 and the largest, in the unit of the values."""
+        shares = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+        told = {name: round(self.percentile(share), 6) for name, share in shares.items()}
+        return {"count": len(self.values), **told}
+
+    def told(self, digits: int) -> str:
+        """The same in one cell."""
+        median, low, high = self.shown(digits)
+        return f"{median} ({low}-{high})"
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

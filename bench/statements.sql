@@ -29,7 +29,7 @@ COPY (
         occurred_at, campaign_key, event_id, batch_id, event_count, event_type,
         email_account_id, metadata
     FROM campaign_events
-) TO STDOUT;
+) TO STDOUT (FORMAT {form});
 
 -- name: ledger_totals
 SELECT
@@ -148,7 +148,7 @@ FROM (
             %(since)s + number * %(step)s::interval - -ln(1 - random()) * interval '2 seconds',
             %(month_start)s
         ) AS occurred_at,
-        1 + floor(random() * %(campaigns)s)::integer AS campaign_key,
+        %(first_campaign)s + floor(random() * %(campaigns)s)::integer AS campaign_key,
         random() AS chance,
         md5(number::text) AS noise
     FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS number
@@ -407,3 +407,76 @@ WHERE campaign_id = %(campaign)s AND stat_date >= %(ninety_days_ago)s AND stat_d
 SELECT event_date, sent, opened, clicked, replied, positive_replies, bounced
 FROM campaign_daily_stats
 WHERE campaign_id = %(campaign)s AND event_date >= %(ninety_days_ago)s AND event_date < %(until)s;
+
+-- name: peer_table
+-- What every peer writes: as campaign_events, but the campaign by name, since not all of them can
+-- look a key up, the type as text, and no batch. One index fewer than ours has: it leans towards
+-- the peers.
+CREATE TABLE peer_events (
+    event_id uuid NOT NULL,
+    campaign_id text COLLATE "C" NOT NULL,
+    event_type text NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    PRIMARY KEY (occurred_at, campaign_id, event_id)
+) PARTITION BY RANGE (occurred_at);
+
+-- name: peer_leaf
+CREATE TABLE {leaf} PARTITION OF peer_events FOR VALUES FROM ({month_start}) TO ({month_end});
+
+-- name: peer_insert
+INSERT INTO peer_events (event_id, campaign_id, event_type, occurred_at)
+VALUES (%(event_id)s, %(campaign_id)s, %(event_type)s, %(occurred_at)s)
+ON CONFLICT DO NOTHING;
+
+-- name: peer_has_rows
+SELECT EXISTS (SELECT FROM peer_events);
+
+-- name: peer_bytes
+-- Grows while a peer writes; costs nothing to ask.
+SELECT coalesce(sum(pg_relation_size(inhrelid)), 0)::bigint
+FROM pg_inherits WHERE inhparent = 'peer_events'::regclass;
+
+-- name: peer_count
+SELECT count(*) FROM peer_events;
+
+-- name: refresh_views_indexes
+-- REFRESH … CONCURRENTLY compares row by row and needs a unique index.
+CREATE UNIQUE INDEX ON straight_daily (campaign_key, event_date);
+CREATE UNIQUE INDEX ON straight_weekly (campaign_key, week_start);
+CREATE UNIQUE INDEX ON straight_monthly (campaign_key, month_start);
+
+-- name: refresh_view_concurrently
+REFRESH MATERIALIZED VIEW CONCURRENTLY {view};
+
+-- name: refresh_views_difference
+-- How far the view is from the daily roll-up.
+SELECT (SELECT sum(sent) FROM straight_daily) - (SELECT sum(sent) FROM campaign_daily_rollup);
+
+-- name: stored_records
+SELECT coalesce(sum(records), 0)::bigint FROM ingest_offsets;
+
+-- name: probe_visible
+-- What a dashboard reads: how many markers of this campaign have arrived there.
+SELECT coalesce(sum(sent), 0)::bigint FROM campaign_daily_stats WHERE campaign_id = %(campaign)s;
+
+-- name: read_function_days
+SELECT * FROM get_campaign_stats(ARRAY[%(campaign)s]::text [], %(ninety_days_ago)s, %(until)s, 'day');
+
+-- name: read_function_months
+SELECT * FROM get_campaign_stats(null, %(two_years_ago)s, %(until)s, 'month');
+
+-- name: read_view_days
+SELECT * FROM campaign_daily_stats
+WHERE campaign_id = %(campaign)s AND event_date BETWEEN %(ninety_days_ago)s AND %(until)s;
+
+-- name: read_view_top
+SELECT * FROM campaign_monthly_stats
+WHERE month_start = date_trunc('month', %(until)s::date)
+ORDER BY sent DESC, campaign_id LIMIT 20;
+
+-- name: bare_table
+-- The columns of campaign_events without index, partition or constraint: the floor of a COPY.
+CREATE TABLE bare_events AS SELECT * FROM campaign_events WITH NO DATA;
+
+-- name: count_topics
+SELECT count(DISTINCT topic) FROM ingest_offsets;

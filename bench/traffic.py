@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -57,26 +58,38 @@ class Traffic:
         return months_from(first, (last.year - first.year) * 12 + last.month - first.month)
 
 
-def publish_plain(bootstrap: str, topic: str, *, events: int) -> Traffic:
-    """Fill a topic with events of the four required fields, and nothing else; the same each time.
+def publish_plain(
+    bootstrap: str,
+    topic: str,
+    *,
+    events: int,
+    seed: int = 1,
+    campaigns: Sequence[int] = range(1, CAMPAIGNS + 1),
+    metadata_bytes: int = 0,
+) -> Traffic:
+    """Fill a topic with events of the four required fields; the same seed gives the same bytes.
 
     Times are spread over the same 30 days, so the rows differ from `publish` only in what the
-    optional fields add.
+    optional fields add. Campaigns are numbered as in `bench.history`. With `metadata_bytes` each
+    has metadata of that size, as JSON.
     """
-    draw = random.Random(1)
+    draw = random.Random(seed)
+    metadata = {"note": "x" * max(metadata_bytes - len('{"note":""}'), 0)}
     end = datetime.fromisoformat(UNTIL)
     step = timedelta(days=30) / events
     settings = load_settings(kafka_bootstrap_servers=bootstrap, kafka_topic=topic)
     with Publisher(settings) as publisher:
         for number in range(events):
             occurred_at = end - step * (events - number)
-            campaign_id = f"campaign-{draw.randrange(CAMPAIGNS):05d}"
-            event = {
+            campaign_id = f"campaign-{draw.choice(campaigns):06d}"
+            event: dict[str, object] = {
                 "event_id": str(_uuid7(occurred_at, draw)),
                 "campaign_id": campaign_id,
                 "event_type": draw.choice(_TYPES),
                 "occurred_at": occurred_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             }
+            if metadata_bytes:
+                event["metadata"] = metadata
             publisher.publish(campaign_id.encode(), orjson.dumps(event))
         publisher.flush()
     published = {

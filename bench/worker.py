@@ -2,7 +2,8 @@
 
 Its log, at debug level (some 8 lines a batch), says when it did what; processor time is read from
 outside when those lines arrive. Whole process: from the start of Python to its exit. Steady state:
-from the log's `partitions_started` (consuming begins) to its last `committed` (COMMIT answered).
+from the log's first `partitions_started` (consuming begins) to its last `committed` (COMMIT
+answered), of whichever worker.
 """
 
 import json
@@ -25,7 +26,10 @@ _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
 
 @dataclass(frozen=True, slots=True)
 class WorkerRun:
-    """Seconds, bytes and counts of one run. CPU is user and system time of the worker alone."""
+    """Seconds, bytes and counts of one run.
+
+    CPU is user and system time of the workers, memory that of the largest process.
+    """
 
     wall_seconds: float
     steady_seconds: float
@@ -40,8 +44,10 @@ class WorkerRun:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def run_worker(database_url: str, bootstrap: str, topic: str, group: str) -> WorkerRun:
-    """Consume the whole topic with one worker. Raises where it fails."""
+def run_worker(
+    database_url: str, bootstrap: str, topic: str, group: str, *, workers: int = 1
+) -> WorkerRun:
+    """Consume the whole topic. Raises where it fails."""
     environment = {
         **os.environ,
         "DATABASE_URL": database_url,
@@ -52,9 +58,10 @@ def run_worker(database_url: str, bootstrap: str, topic: str, group: str) -> Wor
         "INGESTER_LOG_FORMAT": "json",
     }
     command = [sys.executable, "-m", "ingester", "run", "--until-caught-up"]
+    command += ["--workers", str(workers)] if workers > 1 else []
     began = time.monotonic()
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        log = _Log(process.pid)
+        log = Log(process.pid, workers)
         log.read(process.stderr or ())
         _, status, used = os.wait4(process.pid, 0)
         wall_seconds = time.monotonic() - began
@@ -73,26 +80,32 @@ def run_worker(database_url: str, bootstrap: str, topic: str, group: str) -> Wor
 
 
 @dataclass(slots=True)
-class _Log:
-    """What a worker's log tells while it runs."""
+class Log:
+    """What the log of one command tells while it runs.
+
+    Lines of the writers' threads do not say of which worker they are: with several, `committed` is
+    anybody's, and who was in which stage when is not known.
+    """
 
     pid: int
+    workers: int
     started: datetime | None = None
     ended: datetime | None = None
     transactions: int = 0
     writer_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    """Time of the writer's thread by the stage it was in; `waiting` is for the next batch."""
+    """Time of the only writer's thread by its stage; `waiting` is for the next batch."""
     last_lines: list[str] = field(default_factory=list)
-    _cpu_at_start: float | None = None
-    _cpu_at_end: float | None = None
+    _pids: dict[str, int] = field(default_factory=dict)
+    _cpu_at_start: dict[int, float] = field(default_factory=dict)
+    _cpu_at_end: dict[int, float] = field(default_factory=dict)
     _stage: tuple[str, datetime] | None = None
 
     @property
     def steady_cpu_seconds(self) -> float | None:
-        """Processor time between `started` and `ended`."""
-        if self._cpu_at_start is None or self._cpu_at_end is None:
+        """Processor time of the workers, each from its first partitions to the last COMMIT."""
+        if not self._cpu_at_start or self._cpu_at_start.keys() != self._cpu_at_end.keys():
             return None
-        return self._cpu_at_end - self._cpu_at_start
+        return sum(self._cpu_at_end[pid] - start for pid, start in self._cpu_at_start.items())
 
     def read(self, lines: Iterable[str]) -> None:
         """Follow the log to its end."""
@@ -102,19 +115,30 @@ class _Log:
                 entry = json.loads(line)
             except ValueError:
                 continue  # a library's own words
-            at = datetime.fromisoformat(entry["timestamp"])
-            self._take(entry["event"], entry.get("stage"), at)
+            self._take(entry, datetime.fromisoformat(entry["timestamp"]))
 
-    def _take(self, event: str, stage: str | None, at: datetime) -> None:
-        if event == "partitions_started" and self.started is None:
-            self.started = at
-            self._cpu_at_start = process_seconds(self.pid)
-        elif event == "batch_stage" and stage in _WRITER_STAGES:
+    def _take(self, entry: Mapping[str, Any], at: datetime) -> None:
+        worker, stage = entry.get("worker", ""), entry.get("stage")
+        if entry["event"] == "worker_started":
+            self._pids[worker] = entry["pid"]
+        elif entry["event"] == "partitions_started":
+            self.started = self.started or at
+            pid = self._pids.get(worker, self.pid)
+            if pid not in self._cpu_at_start and (cpu := process_seconds(pid)) is not None:
+                self._cpu_at_start[pid] = cpu
+        elif entry["event"] == "batch_stage" and stage in _WRITER_STAGES:
+            self._follow_writer(stage, at)
+
+    def _follow_writer(self, stage: str, at: datetime) -> None:
+        if self.workers == 1:
             if self._stage is not None:
                 name, since = self._stage
                 self.writer_seconds[name] += (at - since).total_seconds()
             self._stage = ("waiting" if stage == "committed" else stage, at)
-            if stage == "committed":
-                self.ended = at
-                self.transactions += 1
-                self._cpu_at_end = process_seconds(self.pid)
+        if stage == "committed":
+            self.ended = at
+            self.transactions += 1
+            for pid in self._cpu_at_start:
+                # One that has left had nothing to do any more.
+                if (cpu := process_seconds(pid)) is not None:
+                    self._cpu_at_end[pid] = cpu

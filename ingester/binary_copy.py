@@ -216,11 +216,6 @@ def _lay_metadata(
             view[position : position + len(field)] = field
 
 
-def batch_of(row: bytes) -> int:
-    """The batch_id of an encoded row."""
-    return int.from_bytes(row[_BATCH_AT : _BATCH_AT + 8], "big")
-
-
 def identity_of(row: bytes) -> tuple[int, int, bytes]:
     """occurred_at (µs since the epoch), campaign_key and event_id of an encoded row."""
     _, _, occurred_us, _, campaign_key, _, event_id = _leading(row)
@@ -234,9 +229,3 @@ def months_of(rows: Rows) -> Iterator[tuple[date, Rows]]:
     bounds = [0, *begins.tolist(), len(rows)] if len(rows) else []
     for first, end in pairwise(bounds):
         yield months[first].item(), rows.between(first, end)
-
-
-def month_of(row: bytes) -> date:
-    """First day of the calendar month (UTC) of a row's occurred_at."""
-    ((month, _),) = months_of(Rows.of([row]))
-    return month

@@ -43,19 +43,21 @@ class MonthRows:
     """The rows of one month in the order of their primary key, ready for COPY.
 
     `suspects` were met lately and may be in the table already; `rows` hardly. `repeats` repeat one
-    of them; each with whether it tells another story than the first.
+    of them; `conflicting` says which of these tell another story than the first.
     """
 
     rows: Rows = field(default_factory=Rows.none)
     suspects: Rows = field(default_factory=Rows.none)
-    repeats: list[tuple[bytes, bool]] = field(default_factory=list)
+    repeats: Rows = field(default_factory=Rows.none)
+    conflicting: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
     def __add__(self, other: "MonthRows") -> "MonthRows":
         """Both; the other one's rows are of other campaigns."""
         return MonthRows(
             Rows.of(sorted((*self.rows, *other.rows))),
             Rows.of(sorted((*self.suspects, *other.suspects))),
-            self.repeats + other.repeats,
+            Rows.of((*self.repeats, *other.repeats)),
+            np.concatenate((self.conflicting, other.conflicting)),
         )
 
 
@@ -213,11 +215,13 @@ def _by_month(
     new = order
     if len(repeats) or suspicious.any():
         repeating, first = repeats.T
-        conflicts = columns.types[repeating] != columns.types[first]
-        conflicts |= columns.counts[repeating] != columns.counts[first]
-        rows = binary_copy.encode(columns, repeating)
-        for row, is_conflicting in zip(rows, conflicts.tolist(), strict=True):
-            of(binary_copy.month_of(row)).repeats.append((row, is_conflicting))
+        conflicting = columns.types[repeating] != columns.types[first]
+        conflicting |= columns.counts[repeating] != columns.counts[first]
+        told = 0
+        for month, found in binary_copy.months_of(binary_copy.encode(columns, repeating)):
+            of(month).repeats = found
+            of(month).conflicting = conflicting[told : told + len(found)]
+            told += len(found)
         kept = np.ones(len(order), np.bool_)
         kept[repeating] = False
         suspects = binary_copy.encode(columns, order[(kept & suspicious)[order]])

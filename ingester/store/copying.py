@@ -57,12 +57,12 @@ class LeafCopy:
             self._stage(connection, leaf, month.suspects, tallies)
         if month.repeats and (month.suspects or leaf in self._repeating):
             # What they repeat is stored, by this batch or by an earlier one.
-            _fill_staging(connection, Rows.of(row for row, _ in month.repeats))
+            _fill_staging(connection, month.repeats)
             _add_conflicts(connection, leaf, tallies)
         else:
             # All rows were new, so the first of this batch is the one that is stored.
-            for row, conflicts in month.repeats:
-                tallies[binary_copy.batch_of(row)].conflicting += conflicts
+            for batch_id in month.repeats.batch_ids()[month.conflicting].tolist():
+                tallies[batch_id].conflicting += 1
 
     def _stage(
         self,

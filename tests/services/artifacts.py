@@ -19,6 +19,9 @@ from pathlib import Path
 from tests.services.account import Account, reachable
 from tests.services.errors import NoServices, ServiceError
 
+POSTGRES_VERSIONS = ("15.19.0", "16.15.0", "17.11.0", "18.6.0")
+"""The newest of each major version as Maven Central had them; the default is pom.xml's."""
+
 POM = Path(__file__).with_name("pom.xml")
 CACHE = Path(__file__).parents[2] / ".local" / "artifacts"
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64v8", "arm64": "arm64v8"}

@@ -17,11 +17,10 @@ from ingester.store.migrator import migrate
 from ingester.store.reading import campaign_stats
 from ingester.store.refreshing import RefreshStore
 from ingester.store.verification import CHECKS, snapshot
+from tests.services.artifacts import POSTGRES_VERSIONS
 from tests.services.errors import ServiceError
 from tests.services.postgres import LocalPostgres
 
-# The newest of each major version as Maven Central had them; the default of pom.xml is 18.
-VERSIONS = ("15.19.0", "16.15.0", "17.11.0", "18.6.0")
 TOPIC = Topic("versions", "topic-id", "cluster-id")
 
 
@@ -72,7 +71,7 @@ def sliced(records: list[Published], start: int) -> Slice:
     )
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", POSTGRES_VERSIONS)
 def test_everything_works_on(version: str, tmp_path: Path) -> None:
     server = LocalPostgres(tmp_path, version=version)
     try:

@@ -15,7 +15,6 @@ from ingester.binary_copy import (
     TRAILER,
     Columns,
     Rows,
-    batch_of,
     encode,
     identity_of,
     months_of,
@@ -84,7 +83,8 @@ def test_sorting_rows_sorts_them_by_their_primary_key(drawn: list[Event]) -> Non
 @given(events, st.integers(1, 2**63 - 1))
 def test_a_row_gives_back_its_batch_and_identity(event: Event, batch_id: int) -> None:
     row = row_of(event, batch_id)
-    assert batch_of(row) == batch_id
+    assert Rows.of([row]).batch_ids().tolist() == [batch_id]
+    assert Rows.of([row]).occurred_us().tolist() == [event[2]]
     assert identity_of(row)[::2] == (event[2], event[1])
 
 

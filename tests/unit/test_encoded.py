@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.batch import Slice
-from ingester.binary_copy import KEY_BYTES, batch_of, identity_of, month_of
+from ingester.binary_copy import KEY_BYTES, Rows, identity_of, months_of
 from ingester.encoded import Encoded, encode_slices
 from ingester.outcomes import Event, Events, Outcomes, Reason, Rejected, microseconds
 from ingester.recent import Recent
@@ -52,13 +52,26 @@ def rows_in(found: Encoded) -> list[bytes]:
     return [row for month in found.months.values() for row in (*month.rows, *month.suspects)]
 
 
+def batch_of(row: bytes) -> int:
+    (batch_id,) = Rows.of([row]).batch_ids().tolist()
+    return int(batch_id)
+
+
 def repeats_in(found: Encoded) -> list[tuple[bytes, bool]]:
-    return [repeat for month in found.months.values() for repeat in month.repeats]
+    return [
+        repeat
+        for month in found.months.values()
+        for repeat in zip(month.repeats, month.conflicting.tolist(), strict=True)
+    ]
 
 
 def facts(found: Encoded) -> tuple[object, ...]:
     months = {
-        month: (list(rows.rows), list(rows.suspects), sorted(rows.repeats))
+        month: (
+            list(rows.rows),
+            list(rows.suspects),
+            sorted(zip(rows.repeats, rows.conflicting.tolist(), strict=True)),
+        )
         for month, rows in found.months.items()
     }
     return found.counts, list(found.months), months, sorted(found.hashes.tolist()), found.unknown
@@ -90,7 +103,7 @@ def test_every_event_is_a_row_or_a_repeat(outcomes: list[list[Event | Rejected]]
         assert tally.inserted + tally.duplicates == expected
     assert len(rows_in(found)) == sum(tally.inserted for tally in found.tallies().values())
     for month, rows in found.months.items():
-        assert {month_of(row) for row in rows_in(found) if row in list(rows.rows)} <= {month}
+        assert [each for each, _ in months_of(rows.rows)] == ([month] if rows.rows else [])
         assert list(rows.rows) == sorted(rows.rows)
 
 
