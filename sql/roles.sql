@@ -72,6 +72,11 @@ GRANT EXECUTE ON FUNCTION drop_retired_campaign_events_partition(date) TO ingest
 GRANT SELECT ON campaign_daily_stats, campaign_weekly_stats, campaign_monthly_stats
 TO ingester_reader;
 GRANT EXECUTE ON FUNCTION get_campaign_stats(text [], date, date, text) TO ingester_reader;
+-- The dashboard's operations page: progress and counts, no event and no content of a reject.
+GRANT SELECT ON ingest_offsets, stats_refreshes, retention_floor, replay_state, replay_ranges
+TO ingester_reader;
+GRANT SELECT (reason_code, state) ON rejected_events TO ingester_reader;
+GRANT SELECT (step, taken_at) ON migration_audit TO ingester_reader;
 
 -- The leaves that exist; new ones are granted by the function that makes them
 

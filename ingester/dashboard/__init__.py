@@ -1,0 +1,15 @@
+"""The live page of the statistics, and the JSON API behind it: `ingester dashboard`.
+
+    server        listens, and leaves in time            app        puts the parts together
+    access        who may ask; the headers of every answer
+    question      what may be asked: ranges, pages, formats; pure
+    answer        what is answered, as OpenAPI shows it; pure
+    campaigns     routes: totals, trend, top, campaigns, events, why
+    operations    routes: rate, lag, freshness, partitions, rejects, storage, migration
+    spreadsheet   rows as CSV; pure
+    live          refreshes as server-sent events        lag        where Kafka's partitions end
+    static/       the page: no build step, nothing from elsewhere
+
+Everything is read through `ingester.repository`, with a statement timeout, in read-only sessions;
+nothing here writes. FastAPI and uvicorn come with the extra `dashboard`.
+"""
