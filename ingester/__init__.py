@@ -10,7 +10,8 @@ In the order a record travels:
     binary_copy   events → rows of binary COPY; pure
     encoded       slices → sorted rows, repeats split off; pure
     kafka         the edge to Kafka, the only module that imports confluent_kafka
-    store         the edge to PostgreSQL, the only package that imports psycopg
+    store         the edge to PostgreSQL; only it and repository import psycopg
+    repository    statistics for applications, over a pool of connections, without Kafka
     pipeline      poll → decode → batch → write → hint, on abstract source, store and clock
     observing     metrics, health and the watch over both, on one port
     stage         named points in the life of a batch: logged, timed, and where tests kill

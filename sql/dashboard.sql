@@ -3,10 +3,6 @@
 -- name: listen_to_refreshes
 LISTEN campaign_stats_refreshed;
 
--- name: read_only_session
--- Whatever the login may do: the dashboard reads.
-SELECT set_config('default_transaction_read_only', 'on', false);
-
 -- name: login_may_write
 SELECT
     has_table_privilege('campaign_events', 'INSERT')

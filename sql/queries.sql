@@ -289,7 +289,7 @@ GROUP BY relation.purpose ORDER BY relation.purpose;
 SELECT reason_code, state, count(*) AS count FROM rejected_events
 GROUP BY reason_code, state ORDER BY count(*) DESC, reason_code ASC, state ASC;
 
--- name: verify_snapshot
+-- name: one_snapshot
 SET LOCAL transaction_isolation = 'repeatable read';
 
 -- name: verify_read_only

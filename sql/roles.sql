@@ -4,7 +4,8 @@
 --
 --   ingester_writer     ingester run: adds events, moves offsets; no DDL, no UPDATE of events
 --   ingester_refresher  ingester refresh: folds, makes and drops partitions through functions only
---   ingester_reader     dashboards: the views and get_campaign_stats, nothing else
+--   ingester_reader     applications and dashboards: statistics, and the events and ledger behind
+--                       them, without e-mail accounts, metadata and rejected records
 --
 -- The owner migrates, verifies and operates (offsets, rejected). Nobody else changes a decision.
 
@@ -72,9 +73,20 @@ GRANT EXECUTE ON FUNCTION drop_retired_campaign_events_partition(date) TO ingest
 GRANT SELECT ON campaign_daily_stats, campaign_weekly_stats, campaign_monthly_stats
 TO ingester_reader;
 GRANT EXECUTE ON FUNCTION get_campaign_stats(text [], date, date, text) TO ingester_reader;
--- The dashboard's operations page: progress and counts, no event and no content of a reject.
-GRANT SELECT ON ingest_offsets, stats_refreshes, retention_floor, replay_state, replay_ranges
+GRANT EXECUTE ON FUNCTION campaign_stats_as_of() TO ingester_reader;
+GRANT SELECT ON campaigns TO ingester_reader;
+GRANT SELECT ON campaign_daily_rollup, campaign_weekly_rollup, campaign_monthly_rollup
 TO ingester_reader;
+-- The history of a campaign and `ingester why`. Through the table, not the leaves; and not the
+-- columns that may say something of a person.
+GRANT SELECT (event_id, occurred_at, batch_id, campaign_key, event_count, event_type)
+ON campaign_events TO ingester_reader;
+GRANT SELECT ON ingest_batches TO ingester_reader;
+GRANT SELECT ON retention_floor TO ingester_reader;
+-- What the legacy table was called; whether it may be read is for its own grants.
+GRANT SELECT ON replay_state TO ingester_reader;
+-- The dashboard's operations page: progress and counts, no content of a reject.
+GRANT SELECT ON ingest_offsets, stats_refreshes, replay_ranges TO ingester_reader;
 GRANT SELECT (reason_code, state) ON rejected_events TO ingester_reader;
 GRANT SELECT (step, taken_at) ON migration_audit TO ingester_reader;
 

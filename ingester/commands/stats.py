@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,23 +9,12 @@ import typer
 from ingester.commands.dates import parse_date
 from ingester.commands.terminal import plain_table, safe, terminal
 from ingester.errors import UsageError
+from ingester.repository.statistics import Granularity, Metrics
 from ingester.settings import load_settings
 from ingester.store.connection import connect
 from ingester.store.reading import campaign_stats
 
-METRICS = ("sent", "opened", "clicked", "replied", "positive_replies", "bounced")
-
-
-class Granularity(StrEnum):
-    """The periods that `get_campaign_stats` knows."""
-
-    HOUR = "hour"
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    QUARTER = "quarter"
-    YEAR = "year"
-    ALL = "all"
+METRICS = Metrics.names()
 
 
 def stats(

@@ -1,4 +1,4 @@
-"""The edge to PostgreSQL: the only place that imports psycopg.
+"""The edge to PostgreSQL: what imports psycopg, but for the pool of `ingester.repository`.
 
 connection   opens connections and turns SQLSTATEs into our errors
 statements   the named statements of sql/*.sql

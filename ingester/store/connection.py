@@ -22,6 +22,7 @@ from ingester.errors import (
     ServerFull,
     SettingsError,
     TemporaryError,
+    UsageError,
 )
 from ingester.settings import Settings, is_loopback
 from ingester.store.login import refusal
@@ -34,6 +35,8 @@ _TEMPORARY: Final = {
     *("55P03", "55006", "57P01", "57P02", "57P03", "57P04", "57P05"),
     *("57014", "58030", "25006", "25P03", "25P04"),
 }
+_REFUSED_ARGUMENTS: Final = "22023"
+"""How our functions refuse a granularity, a range or an event."""
 _NO_SCHEMA: Final = {"42P01", "42883", "3F000", "42703"}
 
 
@@ -51,6 +54,8 @@ def translated(error: psycopg.Error, what: str) -> IngesterError:
         return NotPermitted(text)
     if state == "3D000":
         return NeedsAPerson(text)
+    if state == _REFUSED_ARGUMENTS:
+        return UsageError(text)
     if state in _NO_SCHEMA:
         return NeedsAPerson(f"{text}; is the database migrated? Run: ingester migrate")
     if state.startswith(_TEMPORARY_CLASSES) or state in _TEMPORARY:
@@ -75,13 +80,24 @@ def connect(
     Raises SettingsError for a malformed DATABASE_URL, NotPermitted for a refused login,
     TemporaryError where the server cannot be reached.
     """
+    connection = _logged_in(**login_parameters(settings, application_name))
+    with translating("setting up the session"):
+        # As a statement and not as startup options, which poolers refuse.
+        connection.execute(
+            statement("set_up_session"), session_parameters(settings, statement_seconds_max)
+        )
+    return connection
+
+
+def login_parameters(settings: Settings, application_name: str) -> dict[str, Any]:
+    """What psycopg's connect takes, for a connection of ours; raises SettingsError."""
     url = settings.database_url.get_secret_value() if settings.database_url else ""
     try:
         given = conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         raise SettingsError("DATABASE_URL: neither a libpq URL nor a list of key=value") from None
     _refuse_plaintext(settings, given)
-    parameters = {
+    return {
         "connect_timeout": 10,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
@@ -90,17 +106,17 @@ def connect(
         "client_encoding": "utf8",
         **given,
         "application_name": application_name,
+        "autocommit": True,
+        "prepare_threshold": 5 if settings.ingester_prepared_statements else None,
     }
-    connection = _logged_in(
-        autocommit=True,
-        prepare_threshold=5 if settings.ingester_prepared_statements else None,
-        **parameters,
-    )
-    limit_ms = int((statement_seconds_max or settings.ingester_statement_seconds_max) * 1000)
-    with translating("setting up the session"):
-        # As a statement and not as startup options, which poolers refuse.
-        connection.execute(statement("set_up_session"), {"limit_ms": str(limit_ms)})
-    return connection
+
+
+def session_parameters(
+    settings: Settings, statement_seconds_max: float | None = None
+) -> dict[str, str]:
+    """What the statement `set_up_session` takes."""
+    limit_seconds = statement_seconds_max or settings.ingester_statement_seconds_max
+    return {"limit_ms": str(int(limit_seconds * 1000))}
 
 
 def address(url: str) -> str:

@@ -55,7 +55,7 @@ def snapshot(connection: Connection) -> Iterator["Snapshot"]:
     with translating("verifying"):
         connection.execute(statement("begin"))
         try:
-            connection.execute(statement("verify_snapshot"))
+            connection.execute(statement("one_snapshot"))
             connection.execute(statement("verify_read_only"))
             yield Snapshot(connection)
         finally:

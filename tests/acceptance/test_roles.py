@@ -9,7 +9,11 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
+from pydantic import SecretStr
 
+from ingester.errors import NotPermitted
+from ingester.repository import PostgresRepository
+from ingester.settings import Settings
 from tests.acceptance.ingester import Ingester
 from tests.acceptance.page import SETTINGS as PAGE
 from tests.acceptance.page import Page
@@ -27,7 +31,10 @@ MAY_READ = {
         *("ingest_batches", "retention_floor", "dropped_partitions", "stats_refreshes"),
         "rejected_events",
     },
-    "reader": set[str](),
+    "reader": {
+        *("campaigns", "ingest_batches", "retention_floor", "replay_state"),
+        *("campaign_daily_rollup", "campaign_weekly_rollup", "campaign_monthly_rollup"),
+    },
 }
 MAY_DELETE = {"writer": set[str](), "refresher": {"stats_refreshes"}, "reader": set[str]()}
 MAY_UPDATE = {"writer": {"ingest_offsets"}, "refresher": set[str](), "reader": set[str]()}
@@ -57,6 +64,12 @@ FUNCTIONS = {
     "SELECT create_campaign_events_partition('2026-01-01')": {"writer", "refresher"},
     "SELECT add_campaign_events('[]')": set[str](),
     "SELECT * FROM get_campaign_stats(NULL, '2026-01-01', '2026-01-01')": {"reader"},
+    "SELECT campaign_stats_as_of()": {"reader"},
+    "SELECT event_id, occurred_at, event_count, event_type FROM campaign_events": {
+        *("reader", "writer")
+    },
+    "SELECT email_account_id FROM campaign_events": {"writer"},
+    "SELECT metadata FROM campaign_events": {"writer"},
     "SELECT * FROM campaign_daily_stats": {"reader"},
     "SELECT * FROM campaign_weekly_stats": {"reader"},
     "SELECT * FROM campaign_monthly_stats": {"reader"},
@@ -144,6 +157,15 @@ def test_each_role_does_its_work(logins: Logins) -> None:
     )
     assert read.code == 0, read.tail()
     assert "campaign-1" in read.stdout
+    reader = Settings(database_url=SecretStr(logins.urls["reader"]))
+    with PostgresRepository.connect(reader) as repository:
+        last = repository.get_aggregated_totals_for_campaigns(["campaign-1"]).campaigns[0].last_date
+        assert last is not None
+        assert repository.explain("campaign-1", last).events_total > 0
+        history = repository.get_event_history("campaign-1")
+        assert history.events
+        with pytest.raises(NotPermitted):
+            repository.get_event_history("campaign-1", details=True)
     verdict = ingester.verdict()
     assert verdict.ok, verdict.differences
 

@@ -1,0 +1,164 @@
+"""The repository for asyncio: `postgres`, awaited."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import date
+from typing import Self
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow, dict_row
+
+from ingester.repository import questions, reasons
+from ingester.repository.explanation import DEFAULT_COLUMNS, Explanation, LegacyColumns
+from ingester.repository.history import EventKey, EventPage
+from ingester.repository.pool import STATEMENT_SECONDS_MAX, AsyncPool, async_pool
+from ingester.repository.questions import Answer, Ask, Question, Row
+from ingester.repository.statistics import (
+    AggregatedStats,
+    CampaignPage,
+    CampaignStats,
+    Granularity,
+    SeriesOfCampaigns,
+    TotalsOfCampaigns,
+)
+from ingester.settings import Settings, load_settings
+from ingester.store.connection import translating
+from ingester.store.statements import about
+
+
+class AsyncPostgresRepository:
+    """Implements `AsyncCampaignEventRepository`; may be shared by the tasks of one loop.
+
+    `pool` lends connections in autocommit mode. `connect` makes one, which `close` (or leaving the
+    async with block) gives back; a pool of the caller's own stays open.
+    """
+
+    def __init__(self, pool: AsyncPool) -> None:
+        self._pool = pool
+        self._owns_pool = False
+
+    @classmethod
+    async def connect(
+        cls,
+        settings: Settings | None = None,
+        *,
+        connections_max: int = 4,
+        statement_seconds_max: float = STATEMENT_SECONDS_MAX,
+    ) -> Self:
+        """Connect as the settings (DATABASE_URL, PG*) say, with a time limit for each statement."""
+        pool = await asyncio.to_thread(
+            async_pool, settings or load_settings(), connections_max, statement_seconds_max
+        )
+        await pool.open()
+        repository = cls(pool)
+        repository._owns_pool = True
+        return repository
+
+    async def close(self) -> None:
+        """Close the connections, unless the pool is the caller's."""
+        if self._owns_pool:
+            await self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def get_stats(
+        self, campaign_id: str, start_date: date | None = None, end_date: date | None = None
+    ) -> CampaignStats:
+        return await self._answer(questions.stats(campaign_id, start_date, end_date))
+
+    async def get_stats_for_campaigns(
+        self,
+        campaign_ids: Iterable[str] | None,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        granularity: Granularity | str = Granularity.DAY,
+    ) -> SeriesOfCampaigns:
+        return await self._answer(
+            questions.stats_for_campaigns(campaign_ids, start_date, end_date, granularity)
+        )
+
+    async def get_aggregated_stats(
+        self,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        campaign_ids: Iterable[str] | None = None,
+        granularity: Granularity | str = Granularity.DAY,
+    ) -> AggregatedStats:
+        return await self._answer(
+            questions.aggregated_stats(start_date, end_date, campaign_ids, granularity)
+        )
+
+    async def get_aggregated_daily_stats(
+        self,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        campaign_ids: Iterable[str] | None = None,
+    ) -> AggregatedStats:
+        return await self.get_aggregated_stats(start_date, end_date, campaign_ids)
+
+    async def get_aggregated_totals_for_campaigns(
+        self, campaign_ids: Iterable[str]
+    ) -> TotalsOfCampaigns:
+        return await self._answer(questions.totals_for_campaigns(campaign_ids))
+
+    async def get_top_campaigns(
+        self,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        metric: str = "sent",
+        limit: int = 10,
+    ) -> SeriesOfCampaigns:
+        return await self._answer(questions.top_campaigns(start_date, end_date, metric, limit))
+
+    async def list_campaigns(
+        self, containing: str | None = None, after: str | None = None, limit: int = 100
+    ) -> CampaignPage:
+        return await self._answer(questions.campaigns(containing, after, limit))
+
+    async def get_event_history(
+        self,
+        campaign_id: str,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        *,
+        before: EventKey | None = None,
+        limit: int = 100,
+        details: bool = False,
+    ) -> EventPage:
+        return await self._answer(
+            questions.event_history(
+                campaign_id, start_date, end_date, before, limit, details=details
+            )
+        )
+
+    async def explain(
+        self,
+        campaign_id: str,
+        day: date,
+        *,
+        after: EventKey | None = None,
+        limit: int = 100,
+        legacy: LegacyColumns = DEFAULT_COLUMNS,
+    ) -> Explanation:
+        return await self._answer(reasons.explanation(campaign_id, day, after, limit, legacy))
+
+    async def _answer(self, question: Question[Answer]) -> Answer:
+        with translating("reading the statistics"):
+            async with self._pool.connection() as connection:
+                try:
+                    ask = next(question)
+                    while True:
+                        ask = question.send(await _rows(connection, ask))
+                except StopIteration as answered:
+                    answer: Answer = answered.value
+                    return answer
+
+
+async def _rows(connection: AsyncConnection[TupleRow], ask: Ask) -> list[Row]:
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(about(ask.name, **ask.identifiers), ask.parameters)
+        return [*await cursor.fetchall()] if cursor.description else []

@@ -1,0 +1,178 @@
+"""What a repository can do: the type to program against, and to replace by a fake in tests.
+
+Dates are UTC days, both ends of a range are inside it, None is no bound. Every number counts the
+folded events, as the views do; `as_of` on each answer says as of when that is everything.
+
+Raises, whatever is called: UsageError for arguments that make no sense, TemporaryError where the
+database cannot be reached or no connection is free (try again), NotPermitted where the login may
+not, NeedsAPerson where the schema is missing.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Protocol
+
+from ingester.repository.explanation import DEFAULT_COLUMNS, Explanation, LegacyColumns
+from ingester.repository.history import EventKey, EventPage
+from ingester.repository.statistics import (
+    AggregatedStats,
+    CampaignPage,
+    CampaignStats,
+    Granularity,
+    SeriesOfCampaigns,
+    TotalsOfCampaigns,
+)
+
+
+class CampaignEventReader(Protocol):
+    """Reads statistics and events; the role `ingester_reader` may do all of it but `details`."""
+
+    def get_stats(
+        self, campaign_id: str, start_date: date | None = None, end_date: date | None = None
+    ) -> CampaignStats:
+        """One campaign over one range; all zero without data, also for an unknown campaign."""
+
+    def get_stats_for_campaigns(
+        self,
+        campaign_ids: Iterable[str] | None,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        granularity: Granularity | str = Granularity.DAY,
+    ) -> SeriesOfCampaigns:
+        """Campaigns by period, each once and in the order asked; None: all that have data.
+
+        Hours are counted from the events: UsageError where the range begins before the retention
+        floor.
+        """
+
+    def get_aggregated_stats(
+        self,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        campaign_ids: Iterable[str] | None = None,
+        granularity: Granularity | str = Granularity.DAY,
+    ) -> AggregatedStats:
+        """Some or all campaigns as one, by period."""
+
+    def get_aggregated_daily_stats(
+        self,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        campaign_ids: Iterable[str] | None = None,
+    ) -> AggregatedStats:
+        """Some or all campaigns as one, by day."""
+
+    def get_aggregated_totals_for_campaigns(self, campaign_ids: Iterable[str]) -> TotalsOfCampaigns:
+        """All that ever happened in each of them and (`total`) in all; with last reply dates."""
+
+    def get_top_campaigns(
+        self,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        metric: str = "sent",
+        limit: int = 10,
+    ) -> SeriesOfCampaigns:
+        """The campaigns with the most of a metric over a range, the first one first."""
+
+    def list_campaigns(
+        self, containing: str | None = None, after: str | None = None, limit: int = 100
+    ) -> CampaignPage:
+        """A page of campaigns by id; `containing` finds a part of the id, whatever its case."""
+
+    def get_event_history(
+        self,
+        campaign_id: str,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        *,
+        before: EventKey | None = None,
+        limit: int = 100,
+        details: bool = False,
+    ) -> EventPage:
+        """A page of a campaign's events, the newest first; `before` is a page's `next_before`.
+
+        `details` adds e-mail account and metadata, which `ingester_reader` may not read.
+        """
+
+    def explain(
+        self,
+        campaign_id: str,
+        day: date,
+        *,
+        after: EventKey | None = None,
+        limit: int = 100,
+        legacy: LegacyColumns = DEFAULT_COLUMNS,
+    ) -> Explanation:
+        """The events behind a campaign's UTC day, in the order of their times, and their sources.
+
+        A page of `limit` events and at most `limit` ranges of the ledger; totals are of all.
+        `after` is a page's `next_after`. `legacy` names the legacy table's columns.
+        """
+
+
+class AsyncCampaignEventReader(Protocol):
+    """The same for asyncio; see `CampaignEventReader`."""
+
+    async def get_stats(
+        self, campaign_id: str, start_date: date | None = None, end_date: date | None = None
+    ) -> CampaignStats: ...
+
+    async def get_stats_for_campaigns(
+        self,
+        campaign_ids: Iterable[str] | None,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        granularity: Granularity | str = Granularity.DAY,
+    ) -> SeriesOfCampaigns: ...
+
+    async def get_aggregated_stats(
+        self,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        campaign_ids: Iterable[str] | None = None,
+        granularity: Granularity | str = Granularity.DAY,
+    ) -> AggregatedStats: ...
+
+    async def get_aggregated_daily_stats(
+        self,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        campaign_ids: Iterable[str] | None = None,
+    ) -> AggregatedStats: ...
+
+    async def get_aggregated_totals_for_campaigns(
+        self, campaign_ids: Iterable[str]
+    ) -> TotalsOfCampaigns: ...
+
+    async def get_top_campaigns(
+        self,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        metric: str = "sent",
+        limit: int = 10,
+    ) -> SeriesOfCampaigns: ...
+
+    async def list_campaigns(
+        self, containing: str | None = None, after: str | None = None, limit: int = 100
+    ) -> CampaignPage: ...
+
+    async def get_event_history(
+        self,
+        campaign_id: str,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        *,
+        before: EventKey | None = None,
+        limit: int = 100,
+        details: bool = False,
+    ) -> EventPage: ...
+
+    async def explain(
+        self,
+        campaign_id: str,
+        day: date,
+        *,
+        after: EventKey | None = None,
+        limit: int = 100,
+        legacy: LegacyColumns = DEFAULT_COLUMNS,
+    ) -> Explanation: ...

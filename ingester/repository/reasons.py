@@ -1,0 +1,149 @@
+"""Which statements an explanation takes; see `questions` for how a question is asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from ingester.repository.explanation import (
+    BatchTotals,
+    ExplainedEvent,
+    Explanation,
+    LedgerRange,
+    LegacyColumns,
+    LegacyEntry,
+)
+from ingester.repository.history import EventKey
+from ingester.repository.questions import (
+    Ask,
+    Question,
+    Row,
+    metrics,
+    one_snapshot,
+    page_limit,
+    stored_event,
+    text,
+    utc,
+)
+from ingester.repository.statistics import Metrics
+
+
+def explanation(
+    campaign_id: str, day: date, after: EventKey | None, limit: int, legacy: LegacyColumns
+) -> Question[Explanation]:
+    """The events behind a campaign's day, in one snapshot."""
+    of_day = {"campaign_id": text(campaign_id), "day": day}
+    return one_snapshot(_explanation(of_day, after, page_limit(limit), legacy))
+
+
+def _explanation(
+    of_day: dict[str, Any], after: EventKey | None, limit: int, legacy: LegacyColumns
+) -> Question[Explanation]:
+    (number,) = yield Ask("explained_number", of_day)
+    found = _Ranges.of((yield _ranges(of_day, None, limit)))
+    rows = yield Ask(
+        "explained_events",
+        {
+            **of_day,
+            "after_time": after and after.occurred_at,
+            "after_id": after and after.event_id,
+            "rows_max": limit + 1,
+        },
+    )
+    page = rows[:limit]
+    by_batch = found.by_batch
+    unnamed = sorted({row["batch_id"] for row in page} - by_batch.keys())
+    if unnamed:
+        by_batch |= _Ranges.of((yield _ranges(of_day, unnamed, len(unnamed)))).by_batch
+    events = tuple(ExplainedEvent(stored_event(row), by_batch[row["batch_id"]]) for row in page)
+    entry = None
+    if any(each.event.is_replayed for each in events):
+        entry = yield from _legacy_entry(of_day, legacy)
+    return Explanation(
+        campaign_id=of_day["campaign_id"],
+        day=of_day["day"],
+        shown=metrics(number),
+        metrics=found.metrics,
+        events_total=found.events_total,
+        events=events,
+        next_after=events[-1].event.key if len(rows) > limit else None,
+        ranges=found.ranges,
+        totals=found.totals,
+        legacy=entry,
+        is_below_floor=number["is_below_floor"],
+        as_of=utc(number["as_of"]),
+    )
+
+
+def _ranges(of_day: dict[str, Any], batch_ids: Sequence[int] | None, ranges_max: int) -> Ask:
+    parameters = {**of_day, "batch_ids": batch_ids, "ranges_max": ranges_max}
+    return Ask("explained_ranges", parameters)
+
+
+@dataclass(slots=True)
+class _Ranges:
+    """Ranges of the ledger as they were read, by the batches in them, and the totals of all."""
+
+    ranges: tuple[LedgerRange, ...]
+    by_batch: dict[int, LedgerRange]
+    totals: BatchTotals
+    metrics: Metrics
+    events_total: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "_Ranges":
+        ranges = tuple(_ledger_range(row) for row in rows)
+        by_batch = {
+            batch_id: one
+            for one, row in zip(ranges, rows, strict=True)
+            for batch_id in row["batch_ids"]
+        }
+        if not rows:
+            return cls(ranges, by_batch, BatchTotals(), Metrics(), 0)
+        first = rows[0]
+        totals = BatchTotals(
+            *(
+                int(first[f"{name}_total"])
+                for name in ("ranges", "records", "duplicates", "conflicting", "rejected")
+            )
+        )
+        sums = metrics(first, "_total")
+        return cls(ranges, by_batch, totals, sums, int(first["events_total"]))
+
+
+def _ledger_range(row: Row) -> LedgerRange:
+    return LedgerRange(
+        batch_id=row["batch_id"],
+        batches=row["batches"],
+        topic=row["topic"],
+        topic_id=row["topic_id"],
+        partition=row["partition"],
+        first_offset=row["first_offset"],
+        next_offset=row["next_offset"],
+        ingested_at=utc(row["ingested_at"]),
+        records=row["records"],
+        inserted=row["inserted"],
+        duplicates=row["duplicates"],
+        conflicting=row["conflicting"],
+        rejected=row["rejected"],
+        events=int(row["events"]),
+        metrics=metrics(row),
+    )
+
+
+def _legacy_entry(of_day: dict[str, Any], columns: LegacyColumns) -> Question[LegacyEntry]:
+    names = {"campaign_id": columns.campaign_id, "stat_date": columns.stat_date}
+    found = yield Ask(
+        "find_legacy_table", {f"{ours}_column": theirs for ours, theirs in names.items()}
+    )
+    if not found:
+        return LegacyEntry(None)
+    table = found[0]["name"]
+    if not found[0]["has_columns"]:
+        return LegacyEntry(
+            table, problem=f"has no columns {columns.campaign_id} and {columns.stat_date}"
+        )
+    if not found[0]["readable"]:
+        return LegacyEntry(table, problem="this login may not read it")
+    rows = yield Ask("legacy_rows_of_day", of_day, {"table": table, **names})
+    return LegacyEntry(table, tuple(row["entry"] for row in rows))
