@@ -15,7 +15,6 @@ from ingester.store.connection import connect
 from ingester.store.reading import Row, state
 
 
-
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:

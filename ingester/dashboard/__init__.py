@@ -10,6 +10,7 @@
     live          refreshes as server-sent events        lag        where Kafka's partitions end
     static/       the page: no build step, nothing from elsewhere
 
-Everything is read through `ingester.repository`, with a statement timeout, in read-only sessions;
-nothing here writes. FastAPI and uvicorn come with the extra `dashboard`.
+Statistics and events are read through `ingester.repository`, the rest through `ingester.store`,
+always with a statement timeout; nothing here writes.
+FastAPI and uvicorn come with the extra `dashboard`.
 """

@@ -88,7 +88,9 @@ class Gate:
 
     def _sealed(self, until: int) -> str:
         """The cookie holds no secret: a time, and a seal that only the token makes."""
-        seal = hmac.digest((self._token or "").encode(), f"session {until}".encode(), hashlib.sha256)
+        seal = hmac.digest(
+            (self._token or "").encode(), f"session {until}".encode(), hashlib.sha256
+        )
         return f"{until}.{seal.hex()}"
 
     def _is_named_by_proxy(self, request: Request) -> bool:

@@ -1,13 +1,14 @@
 """What is answered, as OpenAPI shows it. Numbers are exact; times are UTC. Pure."""
 
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ingester import repository
 from ingester.event import EventType
-from ingester.repository import Batch, Campaign, CampaignTotals, Granularity, Metrics
+from ingester.repository import Campaign, CampaignTotals, Granularity, Metrics
 
 
 class _Answer(BaseModel):
@@ -30,14 +31,17 @@ class Numbers(_Answer):
     bounce_rate: float | None
 
     @classmethod
-    def of(cls, metrics: Metrics, **more: object) -> Self:
+    def of(cls, metrics: Metrics, **more: Any) -> Self:
         """From the repository's; `more` are the fields of a subclass."""
-        names = (*Metrics.names(), *_RATES)
-        # Built from checked parts: validating ten thousand rows again takes longer than reading them.
-        return cls.model_construct(**{name: getattr(metrics, name) for name in names}, **more)
+        # Of checked parts: validating ten thousand rows again takes longer than reading them.
+        values: dict[str, Any] = {name: getattr(metrics, name) for name in _NAMES}
+        return cls.model_construct(None, **values, **more)  # type: ignore[return-value]
 
 
-_RATES = ("open_rate", "click_rate", "reply_rate", "positive_rate", "bounce_rate")
+_NAMES: Final = (
+    *Metrics.names(),
+    *("open_rate", "click_rate", "reply_rate", "positive_rate", "bounce_rate"),
+)
 
 
 class Totals(_Answer):
@@ -176,11 +180,18 @@ class LedgerRange(Numbers):
     rejected: int
 
     @classmethod
-    def of_batch(cls, batch: Batch) -> Self:
+    def of_range(cls, found: repository.LedgerRange) -> Self:
         """From the repository's."""
-        names = ("batch_id", "topic", "partition", "first_offset", "next_offset", "ingested_at")
-        counts = ("events", "records", "duplicates", "rejected")
-        return cls.of(batch.metrics, **{name: getattr(batch, name) for name in names + counts})
+        names = cls.model_fields.keys() - Numbers.model_fields.keys()
+        return cls.of(found.metrics, **{name: getattr(found, name) for name in names})
+
+
+class Legacy(_Answer):
+    """The old table's rows of the day; `table` is null where it has gone."""
+
+    table: str | None
+    rows: list[dict[str, Any]]
+    problem: str | None
 
 
 class Why(_Answer):
@@ -192,14 +203,12 @@ class Why(_Answer):
     events_total: int
     events: list[Event]
     next_after: str | None
-    batches: list[LedgerRange]
-    batches_total: int
+    ranges: list[LedgerRange] = Field(description="The latest; `ranges_total` counts all.")
+    ranges_total: int
     duplicates: int
     rejected: int
-    events_dropped: bool = Field(description="Whether retention has taken the events.")
-    legacy_table: str | None
-    legacy_rows: list[dict[str, Any]]
-    legacy_problem: str | None
+    is_below_floor: bool = Field(description="Whether retention may have taken events.")
+    legacy: Legacy | None = Field(description="Where the page's replayed events came from.")
 
 
 class Rate(_Answer):

@@ -3,7 +3,6 @@
 A campaign's id is a parameter and never part of a path: it may hold slashes, dots, anything.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -28,7 +27,6 @@ from ingester.dashboard.spreadsheet import as_csv
 from ingester.repository import (
     AsyncPostgresRepository,
     CampaignSeries,
-    ExplainedEvent,
     Granularity,
     StoredEvent,
 )
@@ -107,12 +105,9 @@ async def top(
     format: Format = Format.JSON,  # noqa: A002
 ) -> answer.Top | Response:
     """The campaigns with the most of a metric over a range."""
-    found = await repository(request).get_top_campaigns(
-        days.first, days.last, metric.value, limit
-    )
+    found = await repository(request).get_top_campaigns(days.first, days.last, metric.value, limit)
     ranked = [
-        answer.Ranked.of(series.total, campaign_id=series.campaign_id)
-        for series in found.campaigns
+        answer.Ranked.of(series.total, campaign_id=series.campaign_id) for series in found.campaigns
     ]
     if format is Format.CSV:
         return _csv(answer.Ranked, ranked, "top-campaigns", "campaign_id")
@@ -143,7 +138,7 @@ async def campaign(request: Request, campaign: CampaignId) -> answer.Profile:
 
 
 @router.get("/events", response_model=answer.Events)
-async def events(  # noqa: PLR0913, PLR0917 - the parameters of an address
+async def events(
     request: Request,
     campaign: CampaignId,
     days: InRange,
@@ -167,27 +162,24 @@ async def why(
     request: Request, campaign: CampaignId, day: Day, after: Key = None, limit: PageRows = 50
 ) -> answer.Why:
     """The events behind a campaign's UTC day: where they came from, and what came with them."""
-    found = await repository(request).explain(
-        campaign, day, after=event_key(after), limit=limit
-    )
-    legacy = found.legacy
+    found = await repository(request).explain(campaign, day, after=event_key(after), limit=limit)
     return answer.Why(
         as_of=found.as_of,
         shown=answer.Numbers.of(found.shown),
         counted=answer.Numbers.of(found.metrics),
         events_total=found.events_total,
-        events=[_event(event) for event in found.events],
+        events=[_event(each.event) for each in found.events],
         next_after=None if found.next_after is None else str(found.next_after),
-        batches=[answer.LedgerRange.of_batch(batch) for batch in found.batches],
-        batches_total=found.batches_total,
-        duplicates=found.duplicates,
-        rejected=found.rejected,
-        events_dropped=found.events_dropped,
-        legacy_table=legacy.table if legacy else None,
-        legacy_rows=[json.loads(json.dumps(row, default=str)) for row in legacy.rows]
-        if legacy
-        else [],
-        legacy_problem=legacy.problem if legacy else None,
+        ranges=[answer.LedgerRange.of_range(one) for one in found.ranges],
+        ranges_total=found.totals.ranges,
+        duplicates=found.totals.duplicates,
+        rejected=found.totals.rejected,
+        is_below_floor=found.is_below_floor,
+        legacy=None
+        if found.legacy is None
+        else answer.Legacy(
+            table=found.legacy.table, rows=list(found.legacy.rows), problem=found.legacy.problem
+        ),
     )
 
 
@@ -201,7 +193,7 @@ def _rows(campaigns: Sequence[CampaignSeries]) -> list[answer.Row]:
     ]
 
 
-def _event(event: StoredEvent | ExplainedEvent) -> answer.Event:
+def _event(event: StoredEvent) -> answer.Event:
     return answer.Event(
         occurred_at=event.occurred_at,
         event_id=event.event_id,
@@ -211,9 +203,7 @@ def _event(event: StoredEvent | ExplainedEvent) -> answer.Event:
     )
 
 
-def _csv(
-    model: type[BaseModel], rows: Sequence[BaseModel], name: str, *first: str
-) -> Response:
+def _csv(model: type[BaseModel], rows: Sequence[BaseModel], name: str, *first: str) -> Response:
     """`first`: the columns that come first."""
     columns = [*first, *(column for column in model.model_fields if column not in first)]
     text = as_csv(columns, (row.model_dump(mode="json") for row in rows))

@@ -64,7 +64,8 @@ def _per_second(rate: list[dict[str, Any]], now: datetime) -> float:
     step = timedelta(seconds=10)
     end = datetime.fromtimestamp(now.timestamp() // 10 * 10, UTC)
     whole = (row for row in rate if end - _MINUTE <= row["since"] <= end - step)
-    return round(sum(row["records"] for row in whole) / _MINUTE.total_seconds(), 1)
+    records: int = sum(row["records"] for row in whole)
+    return round(records / _MINUTE.total_seconds(), 1)
 
 
 @router.get("/operations")

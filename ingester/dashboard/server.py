@@ -21,8 +21,9 @@ _STOP_SECONDS_MAX: Final = 3
 
 
 def serve(settings: Settings) -> None:
-    """Serve until told to stop. Raises SettingsError where it cannot listen, and, before that,
-    what keeps it from the database.
+    """Serve until told to stop.
+
+    Raises what keeps it from the database, and SettingsError where it cannot listen.
     """
     _look_at_login(settings)
     host, port = settings.ingester_dashboard_host, settings.ingester_dashboard_port
@@ -54,7 +55,7 @@ class _Server(uvicorn.Server):
         self._app = app
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """uvicorn's hook for signals."""
+        """Uvicorn's hook for signals."""
         super().handle_exit(sig, frame)
         hub = getattr(self._app.state, "hub", None)
         if hub is not None:

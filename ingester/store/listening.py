@@ -1,4 +1,4 @@
-"""Told by PostgreSQL when the statistics were refreshed (LISTEN, NOTIFY), on a thread of its own."""
+"""Hears from PostgreSQL when the statistics were refreshed (LISTEN), on a thread of its own."""
 
 import threading
 from collections.abc import Callable

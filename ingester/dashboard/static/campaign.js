@@ -8,7 +8,8 @@ import { Cards, Trend, exportLinks } from './numbers.js';
 import { rangePicker } from './range.js';
 import { rangeText } from './overview.js';
 
-const EVENTS = 25;
+const EVENTS = 15;
+const WHY_EVENTS = 10;
 const TYPES = { sent: 'Sent', opened: 'Opened', clicked: 'Clicked', replied: 'Replied', positive_reply: 'Positive reply', bounced: 'Bounced' };
 
 export class Campaign {
@@ -50,7 +51,7 @@ export class Campaign {
       ask('totals', range, signal),
       ask('trend', { ...range, by: state.by }, signal),
       ask('events', { ...range, before: state.before, limit: EVENTS }, signal),
-      state.why ? ask('why', { campaign: state.campaign, day: state.why, after: state.after, limit: EVENTS }, signal) : null,
+      state.why ? ask('why', { campaign: state.campaign, day: state.why, after: state.after, limit: WHY_EVENTS }, signal) : null,
     ]);
     this.showProfile(profile);
     this.cards.show(totals);
@@ -94,29 +95,28 @@ export class Campaign {
     const day = this.state.why;
     const numbers = METRICS.map((metric) => `${count(why.shown[metric.name])} ${metric.title.toLowerCase()}`).join(', ');
     const isEqual = METRICS.every((metric) => why.shown[metric.name] === why.counted[metric.name]);
-    const verdict = why.events_dropped
+    const verdict = why.is_below_floor && !isEqual
       ? 'Retention has taken the events of this day; the statistics are kept.'
       : isEqual ? `Exactly the sum of ${count(why.events_total)} stored event${why.events_total === 1 ? '' : 's'}.`
         : 'The stored events add up to something else: run ingester verify.';
     const source = (batch) => (batch.topic === null ? 'written without Kafka' : `${batch.topic}[${batch.partition}] ${count(batch.first_offset)}–${count(batch.next_offset - 1)}`);
     const columns = [
       { title: 'Topic, partition, offsets', head: true, cell: source },
-      { title: 'Ingested (UTC)', cell: (batch) => timeText(batch.ingested_at) },
+      { title: 'Ingested (UTC)', class: 'time', cell: (batch) => timeText(batch.ingested_at) },
       { title: 'Events of this day', number: true, cell: (batch) => count(batch.events) },
       { title: 'Records in all', number: true, cell: (batch) => count(batch.records) },
       { title: 'Duplicates', number: true, cell: (batch) => count(batch.duplicates) },
       { title: 'Rejected', number: true, cell: (batch) => count(batch.rejected) },
     ];
-    const legacy = why.legacy_table === null && why.legacy_problem === null ? null
-      : h('p', {}, why.legacy_problem || `Migrated from ${why.legacy_table}: ${count(why.legacy_rows.length)} row${why.legacy_rows.length === 1 ? '' : 's'} of the old table.`);
+    const legacy = why.legacy && h('p', {}, legacyText(why.legacy));
     fill(this.why,
       h('div', { class: 'head' }, h('h2', { id: 'why-title' }, `Why: ${periodText(day, 'day')}`),
         h('a', { href: changed({ why: null, after: null }) }, 'Close')),
       h('p', {}, numbers, '. ', h('strong', {}, verdict)),
       legacy,
       h('h3', {}, 'Where the events came from'),
-      table('Ledger ranges', columns, why.batches, 'Nothing.'),
-      why.batches_total > why.batches.length ? h('p', { class: 'soft' }, `The most recent ${count(why.batches.length)} of ${count(why.batches_total)}.`) : null,
+      table('Ledger ranges', columns, why.ranges, 'Nothing.'),
+      why.ranges_total > why.ranges.length ? h('p', { class: 'soft' }, `The most recent ${count(why.ranges.length)} of ${count(why.ranges_total)}.`) : null,
       h('h3', {}, 'The events'),
       eventTable('Events of the day', why.events, 'None is stored.'),
       h('p', { class: 'pages' },
@@ -135,9 +135,16 @@ export class Campaign {
   leave() { this.trend.leave(); }
 }
 
+function legacyText({ table: name, rows, problem }) {
+  if (name === null) return 'Migrated from the old table, which has gone.';
+  if (problem) return `Migrated from ${name}: ${problem}.`;
+  const text = rows.map((row) => JSON.stringify(row)).join(' ');
+  return `Migrated from ${name}: ${text || 'the row has gone'}`;
+}
+
 function eventTable(caption, events, empty) {
   return table(caption, [
-    { title: 'When (UTC)', cell: (event) => timeText(event.occurred_at) },
+    { title: 'When (UTC)', class: 'time', cell: (event) => timeText(event.occurred_at) },
     { title: 'Event', head: true, cell: (event) => TYPES[event.event_type] },
     { title: 'Count', number: true, cell: (event) => count(event.count) },
     { title: 'From', cell: (event) => (event.is_replayed ? 'migration' : 'live') },

@@ -2,9 +2,10 @@
 // a table for everybody whom a canvas does not help.
 
 import { h, fill, table } from './dom.js';
-import { compact, count } from './format.js';
+import { axisText, compact, count } from './format.js';
 
 const HEIGHT = 240;
+const WHOLE = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power));
 const dark = window.matchMedia('(prefers-color-scheme: dark)');
 
 function color(name) {
@@ -59,12 +60,18 @@ export class Chart {
       tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
-      scales: { x: { range: (_, min, max) => this.span(min, max) }, y: { range: (_, min, max) => [Math.min(min, 0), max > 0 ? max * 1.08 : 1] } },
+      scales: {
+        x: { range: (_, min, max) => this.span(min, max) },
+        y: { range: (_, min, max) => [Math.min(min, 0), max > 0 ? max * 1.08 : 1] },
+      },
       axes: [
-        { ...axis, grid: { show: false }, space: 70 },
-        { ...axis, grid: { stroke: line, width: 1 }, size: 52, values: (_, ticks) => ticks.map(compact), incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 2e7, 5e7, 1e8] },
+        { ...axis, grid: { show: false }, space: 64, size: 30, values: (_, ticks) => ticks.map((seconds) => axisText(seconds * 1000, this.unit)) },
+        { ...axis, grid: { stroke: line, width: 1 }, size: 52, values: (_, ticks) => ticks.map(compact), incrs: WHOLE },
       ],
-      series: [{}, { stroke: accent, fill: accent, width: 0, points: { show: false }, paths: window.uPlot.paths.bars({ size: [0.72, 36], radius: 0.12 }) }],
+      series: [{}, {
+        stroke: accent, fill: accent, width: 0, points: { show: false },
+        paths: window.uPlot.paths.bars({ size: [0.72, 36], radius: 0.12 }),
+      }],
       hooks: { setCursor: [(plot) => this.read(plot.cursor.idx)] },
     }, this.data, this.canvas);
     this.plot.unit = this.unit;

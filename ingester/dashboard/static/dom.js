@@ -7,12 +7,12 @@ export function h(tag, properties = {}, ...children) {
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return element;
 }
 
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
 }
 
 // Puts a new text in place; marks the element for a moment where it was another one before.
@@ -38,7 +38,7 @@ export function table(caption, columns, rows, empty = 'Nothing here yet.') {
     h('table', {},
       h('caption', { class: 'hidden' }, caption),
       h('thead', {}, h('tr', {}, columns.map((column) => h(
-        'th', { scope: 'col', class: column.number ? 'number' : null }, column.title)))),
+        'th', { scope: 'col', class: column.number ? 'number' : column.class }, column.title)))),
       h('tbody', {}, rows.map((row) => h('tr', {}, columns.map((column) => cell(column, row)))))));
 }
 

@@ -9,6 +9,9 @@ const month = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', month: 'long',
 const hour = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 const second = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const clock = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const dayOnly = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short' });
+const monthOnly = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', month: 'short', year: 'numeric' });
+const minute = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', hour: '2-digit', minute: '2-digit' });
 const NONE = '–';
 
 export const METRICS = [
@@ -23,7 +26,7 @@ export const METRICS = [
 export const metricNamed = (name) => METRICS.find((metric) => metric.name === name) || METRICS[0];
 export const count = (value) => (value === null || value === undefined ? NONE : whole.format(value));
 export const compact = (value) => short.format(value);
-export const decimal = (value) => tenth.format(value);
+export const decimal = (value) => (value >= 100 ? whole.format(Math.round(value)) : tenth.format(value));
 export const percent = (share) => (share === null || share === undefined ? NONE : `${tenth.format(share * 100)} %`);
 export const dayText = (value) => (value ? day.format(new Date(value)) : NONE);
 export const timeText = (value) => (value ? second.format(new Date(value)) : NONE);
@@ -37,10 +40,23 @@ export function periodText(start, by) {
   return weekday.format(at);
 }
 
+// Under the bars: as short as it can be told apart.
+export function axisText(at, unit) {
+  if (unit === 'month') return monthOnly.format(at);
+  const isMidnight = at % 86400000 === 0;
+  return unit === 'day' || unit === 'week' || (unit === 'hour' && isMidnight) ? dayOnly.format(at) : minute.format(at);
+}
+
 // How much more or less than before, as a share; null where nothing was there before.
 export function change(now, before) {
-  if (!before) return null;
-  return (now - before) / before;
+  return before > 0 ? (now - before) / before : null;
+}
+
+// The same as text; beyond tenfold a factor says more than a percentage.
+export function changeText(share) {
+  if (share === null) return '';
+  if (share >= 9) return `× ${whole.format(Math.round(share + 1))}`;
+  return `${share < 0 ? '−' : '+'}${whole.format(Math.round(Math.abs(share) * 100))} %`;
 }
 
 export function bytes(value) {

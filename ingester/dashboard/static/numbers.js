@@ -4,7 +4,7 @@ import { h, write } from './dom.js';
 import { apiAddress } from './api.js';
 import { changed } from './address.js';
 import { Chart } from './chart.js';
-import { METRICS, change, count, metricNamed, percent, periodText } from './format.js';
+import { METRICS, change, changeText, count, metricNamed, percent, periodText } from './format.js';
 
 export class Cards {
   constructor(state) {
@@ -24,10 +24,9 @@ export class Cards {
     for (const { metric, value, rate, before } of this.cards) {
       write(value, count(totals[metric.name]));
       rate.textContent = metric.rate ? `${percent(totals[metric.rate])} ${metric.of}` : '';
-      const moved = previous && change(totals[metric.name], previous[metric.name]);
-      const sign = moved >= 0 ? '+' : '−';
-      before.textContent = moved === null || moved === undefined ? '' : `${sign}${percent(Math.abs(moved))}`;
-      before.title = moved === null || moved === undefined ? '' : `Before: ${count(previous[metric.name])}, in as many days`;
+      const moved = previous ? change(totals[metric.name], previous[metric.name]) : null;
+      before.textContent = changeText(moved);
+      before.title = moved === null ? '' : `${count(previous[metric.name])} in the range before`;
     }
   }
 }

@@ -20,14 +20,14 @@ export class Operations {
       onTable: (open) => replace(changed({ table: open ? '1' : null })),
     });
     this.parts = Object.fromEntries(['partitions', 'rejects', 'storage', 'months', 'migration'].map((key) => [key, h('div')]));
-    const card = (key, title, className = '') => h('section', { class: `card ${className}`, 'aria-label': title }, h('div', { class: 'head' }, h('h2', {}, title)), this.parts[key]);
+    const card = (key, title) => h('section', { class: 'card', 'aria-label': title }, h('div', { class: 'head' }, h('h2', {}, title)), this.parts[key]);
     this.element = h('div', {},
       h('div', { class: 'title' }, h('h1', {}, 'Operations'), h('p', { class: 'soft' }, 'Ingestion, statistics and storage as PostgreSQL knows them; lag as Kafka does.')),
       h('div', { class: 'cards' }, TILES.map(([key, title]) => h('div', { class: 'card metric', 'data-tile': key }, h('span', { class: 'name' }, title), this.tiles[key].value, this.tiles[key].under))),
       h('section', { class: 'card', 'aria-label': 'Ingestion' }, h('div', { class: 'head' }, h('h2', {}, 'Records ingested, by ten seconds')), this.chart.element),
       card('partitions', 'Topic partitions'),
-      h('div', { class: 'two' }, card('rejects', 'Rejects by reason'), card('storage', 'Storage')),
-      h('div', { class: 'two' }, card('months', 'Monthly partitions'), card('migration', 'Migration')));
+      h('div', { class: 'two halves' }, card('rejects', 'Rejects by reason'),
+        h('div', {}, card('storage', 'Storage'), card('months', 'Monthly partitions'), card('migration', 'Migration'))));
   }
 
   async load(signal) {
@@ -85,7 +85,7 @@ export class Operations {
       { title: 'Partition', head: true, cell: (row) => `${row.topic}[${row.partition}]` },
       number('Next offset', 'next_offset'), number('Lag', 'lag'), number('Records', 'records'),
       number('Events', 'inserted'), number('Duplicates', 'duplicates'), number('Rejected', 'rejected'),
-      { title: 'Last write (UTC)', cell: (row) => timeText(row.updated_at) },
+      { title: 'Last write (UTC)', class: 'time', cell: (row) => timeText(row.updated_at) },
     ], partitions, 'No partition has been assigned yet: start ingester run.'));
   }
 
@@ -95,7 +95,7 @@ export class Operations {
       { title: 'Reason', head: true, cell: (row) => row.reason_code },
       { title: 'State', cell: (row) => row.state },
       { title: 'Records', number: true, cell: (row) => count(row.count) },
-      { title: '', class: 'fills', cell: (row) => bar(row.count / most, row.state === 'new' ? 'warn' : '') },
+      { title: '', class: 'fills', cell: (row) => bar(row.count / most) },
     ], rejects, 'None.'));
   }
 
@@ -127,7 +127,7 @@ export class Operations {
       table('Steps taken', [
         { title: 'Step', head: true, cell: (row) => row.step },
         { title: 'Times', number: true, cell: (row) => count(row.times) },
-        { title: 'Last (UTC)', cell: (row) => timeText(row.taken_at) },
+        { title: 'Last (UTC)', class: 'time', cell: (row) => timeText(row.taken_at) },
       ], steps, 'No further step has been taken.'));
   }
 

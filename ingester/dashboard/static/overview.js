@@ -22,7 +22,7 @@ export class Overview {
     this.top = h('div');
     const metric = metricNamed(state.metric);
     this.element = h('div', {},
-      h('div', { class: 'title' }, h('h1', {}, 'All campaigns'), h('p', { class: 'soft' }, rangeText(state))),
+      h('div', { class: 'title' }, h('h1', {}, 'All campaigns'), h('p', { class: 'soft' }, comparedText(state))),
       rangePicker(state, go),
       this.cards.element,
       this.trend.element,
@@ -62,6 +62,12 @@ export class Overview {
   }
 
   leave() { this.trend.leave(); }
+}
+
+export function comparedText(state) {
+  if (!state.from || !state.to) return rangeText(state);
+  const days = (Date.parse(state.to) - Date.parse(state.from)) / 86400e3 + 1;
+  return `${rangeText(state)}, compared with the ${days === 1 ? 'day' : `${days} days`} before`;
 }
 
 export function rangeText({ from, to }) {
