@@ -48,7 +48,9 @@ export class Operations {
     const { freshness, leaves } = now;
     const open = now.rejects.filter((row) => row.state === 'new').reduce((sum, row) => sum + row.count, 0);
     const put = (key, value, under, warn = false) => {
-      write(this.tiles[key].value, value);
+      // What passes by itself is no news.
+      if (key === 'refresh' || key === 'behind') this.tiles[key].value.textContent = value;
+      else write(this.tiles[key].value, value);
       this.tiles[key].under.textContent = under;
       this.tiles[key].value.parentElement.classList.toggle('warns', warn);
     };
