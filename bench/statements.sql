@@ -407,3 +407,6 @@ WHERE campaign_id = %(campaign)s AND stat_date >= %(ninety_days_ago)s AND stat_d
 SELECT event_date, sent, opened, clicked, replied, positive_replies, bounced
 FROM campaign_daily_stats
 WHERE campaign_id = %(campaign)s AND event_date >= %(ninety_days_ago)s AND event_date < %(until)s;
+
+-- name: browsing_records
+SELECT coalesce(sum(records), 0)::bigint FROM ingest_offsets WHERE topic = %(topic)s;

@@ -6,6 +6,7 @@
     answer        what is answered, as OpenAPI shows it; pure
     campaigns     routes: totals, trend, top, campaigns, events, why
     operations    routes: rate, lag, freshness, partitions, rejects, storage, migration
+    shared        one answer for all who ask the same between two refreshes
     spreadsheet   rows as CSV; pure
     live          refreshes as server-sent events        lag        where Kafka's partitions end
     static/       the page: no build step, nothing from elsewhere

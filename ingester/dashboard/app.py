@@ -17,6 +17,7 @@ from ingester.dashboard import campaigns, live, operations
 from ingester.dashboard.access import COOKIE, SESSION_SECONDS, Access, Gate
 from ingester.dashboard.live import Hub
 from ingester.dashboard.operations import Watch
+from ingester.dashboard.shared import Shared
 from ingester.errors import IngesterError, TemporaryError, UsageError
 from ingester.repository import AsyncPostgresRepository
 from ingester.settings import Settings
@@ -64,6 +65,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         statement_seconds_max=settings.ingester_dashboard_statement_seconds_max,
     ) as repository:
         app.state.repository = repository
+        app.state.shared = Shared(hub)
         app.state.watch = Watch(settings)
         listener = RefreshListener(settings, lambda: hub.tell("refresh"), lambda: hub.tell("lost"))
         listener.start()

@@ -23,6 +23,7 @@ from ingester.dashboard.question import (
     checked,
     event_key,
 )
+from ingester.dashboard.shared import Shared
 from ingester.dashboard.spreadsheet import as_csv
 from ingester.repository import (
     AsyncPostgresRepository,
@@ -34,21 +35,26 @@ from ingester.repository import (
 router = APIRouter()
 
 
-def repository(request: Request) -> AsyncPostgresRepository:
-    """The one that the application was started with."""
+def _repository(request: Request) -> AsyncPostgresRepository:
     found: AsyncPostgresRepository = request.app.state.repository
+    return found
+
+
+def _shared(request: Request) -> Shared:
+    found: Shared = request.app.state.shared
     return found
 
 
 @router.get("/totals")
 async def totals(request: Request, days: InRange, campaign: CampaignIds = None) -> answer.Totals:
     """All campaigns, or some, over a range; and over the range before it, to compare."""
-    read = repository(request).get_aggregated_stats
-    found = await read(days.first, days.last, campaign, Granularity.ALL)
+    ask, read = _shared(request).ask, _repository(request).get_aggregated_stats
+    asked = checked(campaign, days, Granularity.ALL)
+    found = await ask(read, days.first, days.last, asked, Granularity.ALL)
     before = days.before
     previous = None
     if before is not None:
-        earlier = await read(before.first, before.last, campaign, Granularity.ALL)
+        earlier = await ask(read, before.first, before.last, asked, Granularity.ALL)
         previous = answer.Numbers.of(earlier.total)
     return answer.Totals(
         as_of=found.as_of, totals=answer.Numbers.of(found.total), previous=previous
@@ -65,7 +71,9 @@ async def trend(
 ) -> answer.Trend | Response:
     """All campaigns, or some, as one, by period; periods without data are left out."""
     asked = checked(campaign, days, by)
-    found = await repository(request).get_aggregated_stats(days.first, days.last, asked, by)
+    found = await _shared(request).ask(
+        _repository(request).get_aggregated_stats, days.first, days.last, asked, by
+    )
     periods = [
         answer.Period.of(period.metrics, period_start=period.period_start)
         for period in found.periods
@@ -85,7 +93,9 @@ async def stats(
 ) -> answer.Stats | Response:
     """Each campaign by period, exactly as `get_campaign_stats` answers."""
     asked = checked(campaign, days, by)
-    found = await repository(request).get_stats_for_campaigns(asked, days.first, days.last, by)
+    found = await _shared(request).ask(
+        _repository(request).get_stats_for_campaigns, asked, days.first, days.last, by
+    )
     rows = _rows(found.campaigns)
     if len(rows) > STATS_ROWS_MAX:
         raise HTTPException(
@@ -105,7 +115,9 @@ async def top(
     format: Format = Format.JSON,  # noqa: A002
 ) -> answer.Top | Response:
     """The campaigns with the most of a metric over a range."""
-    found = await repository(request).get_top_campaigns(days.first, days.last, metric.value, limit)
+    found = await _shared(request).ask(
+        _repository(request).get_top_campaigns, days.first, days.last, metric.value, limit
+    )
     ranked = [
         answer.Ranked.of(series.total, campaign_id=series.campaign_id) for series in found.campaigns
     ]
@@ -122,7 +134,9 @@ async def campaigns(
     limit: PageRows = 20,
 ) -> answer.Campaigns:
     """Campaigns by id, a page at a time; `containing` finds a part of it, whatever its case."""
-    found = await repository(request).list_campaigns(containing, after, limit)
+    found = await _shared(request).ask(
+        _repository(request).list_campaigns, containing, after, limit
+    )
     return answer.Campaigns(
         as_of=found.as_of,
         campaigns=[answer.Known.of(each) for each in found.campaigns],
@@ -133,7 +147,9 @@ async def campaigns(
 @router.get("/campaign")
 async def campaign(request: Request, campaign: CampaignId) -> answer.Profile:
     """All that ever happened in one campaign."""
-    found = await repository(request).get_aggregated_totals_for_campaigns([campaign])
+    found = await _shared(request).ask(
+        _repository(request).get_aggregated_totals_for_campaigns, (campaign,)
+    )
     return answer.Profile.of_totals(found.campaigns[0], campaign, found.as_of)
 
 
@@ -147,8 +163,13 @@ async def events(
     format: Format = Format.JSON,  # noqa: A002
 ) -> answer.Events | Response:
     """A campaign's events, the newest first; `before` is the page's `next_before`."""
-    page = await repository(request).get_event_history(
-        campaign, days.first, days.last, before=event_key(before), limit=limit
+    page = await _shared(request).ask(
+        _repository(request).get_event_history,
+        campaign,
+        days.first,
+        days.last,
+        before=event_key(before),
+        limit=limit,
     )
     found = [_event(event) for event in page.events]
     if format is Format.CSV:
@@ -162,7 +183,9 @@ async def why(
     request: Request, campaign: CampaignId, day: Day, after: Key = None, limit: PageRows = 50
 ) -> answer.Why:
     """The events behind a campaign's UTC day: where they came from, and what came with them."""
-    found = await repository(request).explain(campaign, day, after=event_key(after), limit=limit)
+    found = await _shared(request).ask(
+        _repository(request).explain, campaign, day, after=event_key(after), limit=limit
+    )
     return answer.Why(
         as_of=found.as_of,
         shown=answer.Numbers.of(found.shown),

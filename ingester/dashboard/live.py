@@ -28,6 +28,8 @@ class Hub:
         self._pages_max = pages_max
         self._state = "lost"
         self._is_closed = False
+        self.refreshes = 0
+        """How often the statistics may have changed."""
 
     @property
     def is_listening(self) -> bool:
@@ -75,6 +77,7 @@ class Hub:
 
     def _spread(self, state: str) -> None:
         self._state = state
+        self.refreshes += 1
         for changed in self._pages:
             changed.set()
 

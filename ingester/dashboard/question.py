@@ -92,8 +92,10 @@ def event_key(text: str | None) -> EventKey | None:
     return None if text is None else EventKey.parse(text)
 
 
-def checked(campaigns: Sequence[str] | None, days: Range, by: Granularity) -> list[str] | None:
+def checked(
+    campaigns: Sequence[str] | None, days: Range, by: Granularity
+) -> tuple[str, ...] | None:
     """The campaigns, where this much may be asked."""
     if by is Granularity.HOUR:
         days.refuse_hours()
-    return None if campaigns is None else list(campaigns)
+    return None if campaigns is None else tuple(campaigns)
