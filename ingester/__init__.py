@@ -12,6 +12,7 @@ In the order a record travels:
     kafka         the edge to Kafka, the only module that imports confluent_kafka
     store         the edge to PostgreSQL; only it and repository import psycopg
     repository    statistics for applications, over a pool of connections, without Kafka
+    producer      publishes an application's events     new_event     one of them, before it is sent
     pipeline      poll → decode → batch → write → hint, on abstract source, store and clock
     observing     metrics, health and the watch over both, on one port
     stage         named points in the life of a batch: logged, timed, and where tests kill

@@ -22,6 +22,7 @@ from ingester.commands.stats import stats
 from ingester.commands.status import status
 from ingester.commands.terminal import report
 from ingester.commands.verify import verify
+from ingester.commands.why import why
 from ingester.errors import IngesterError
 from ingester.logs import keep_off_results
 
@@ -34,7 +35,8 @@ app = typer.Typer(
     epilog="Settings come from flags, the environment or .env; see docs/operations.md.",
 )
 COMMANDS = (
-    *(migrate, run, refresh, status, stats, dashboard, verify, simulate, schema, doctor, config),
+    *(migrate, run, refresh, status, stats, why, dashboard),
+    *(verify, simulate, schema, doctor, config),
 )
 for command in COMMANDS:
     app.command()(command)

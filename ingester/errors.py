@@ -2,10 +2,12 @@
 
     IngesterError                     exit 1
     ├── UsageError                    exit 2    the call itself is wrong
+    │   └── InvalidEvent                        the ingester would reject this event
     ├── DifferencesFound              exit 3    verification found differences
     ├── TemporaryError                exit 75   the world outside failed; try the same again
     │   ├── CommitUnknown                       no reply to COMMIT: look before trying again
-    │   └── ServerFull                          the database answers and has no connection left
+    │   ├── ServerFull                          the database answers and has no connection left
+    │   └── NotDelivered                        Kafka did not take these events (ingester.producer)
     ├── NotPermitted                  exit 77   a login or privilege is missing
     └── NeedsAPerson                  exit 78   settings, topic identity or offsets: decide
         ├── SettingsError
@@ -29,6 +31,15 @@ class UsageError(IngesterError):
     """The arguments of a call do not make sense."""
 
     exit_code = 2
+
+
+class InvalidEvent(UsageError):
+    """An event breaks the contract; `reason_code` is what its reject would bear."""
+
+    def __init__(self, reason_code: str, detail: str) -> None:
+        super().__init__(f"{reason_code}: {detail}")
+        self.reason_code = reason_code
+        self.detail = detail
 
 
 class DifferencesFound(IngesterError):

@@ -676,9 +676,15 @@ class Publisher:
         value: bytes | None,
         headers: Headers = (),
         partition: int | None = None,
+        on_delivery: Callable[[IngesterError | None], None] | None = None,
     ) -> None:
-        """Hand one record to the client; waits while its queue is full."""
-        arguments: dict[str, Any] = {"key": key, "value": value, "on_delivery": self._on_delivery}
+        """Hand one record to the client; waits while its queue is full.
+
+        `on_delivery` is told what became of it, inside a later call; without it a failure stays
+        with the publisher, whose calls then raise it.
+        """
+        note = self._keep if on_delivery is None else self._telling(on_delivery)
+        arguments: dict[str, Any] = {"key": key, "value": value, "on_delivery": note}
         if headers:
             arguments["headers"] = list(headers)
         if partition is not None:
@@ -702,11 +708,21 @@ class Publisher:
         if left:
             raise TemporaryError(f"{left} records not delivered after {timeout_seconds:g} s")
 
-    def _on_delivery(self, error: KafkaError | None, _: Message) -> None:
+    def _keep(self, error: KafkaError | None, _: Message) -> None:
+        failure = self._outcome(error)
+        if self._failed is None:
+            self._failed = failure
+
+    def _telling(
+        self, tell: Callable[[IngesterError | None], None]
+    ) -> Callable[[KafkaError | None, Message], None]:
+        return lambda error, _: tell(self._outcome(error))
+
+    def _outcome(self, error: KafkaError | None) -> IngesterError | None:
         if error is None:
             self.delivered += 1
-        elif self._failed is None:
-            self._failed = translated(error, f"publishing to {self._topic}")
+            return None
+        return translated(error, f"publishing to {self._topic}")
 
     def _raise_failure(self) -> None:
         if self._errors.refused:

@@ -263,3 +263,6 @@ ORDER BY candidate.place LIMIT 1;
 SELECT to_jsonb(entry) AS entry FROM {table} AS entry
 WHERE entry.{campaign_id}::text = %(campaign_id)s AND entry.{stat_date} = %(day)s::date
 LIMIT 100;
+
+-- name: add_events
+SELECT inserted, duplicates, conflicting FROM add_campaign_events(%(events)s::jsonb);

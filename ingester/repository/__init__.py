@@ -4,15 +4,22 @@
     history       events one by one, a page at a time; pure
     explanation   the events behind a number, and where they came from; pure
     protocols     what a repository can do, to program and to test against
-    questions     which statements each answer takes, and how rows become answers; no connection
-    reasons       the same for an explanation
-    postgres      the repository over a pool of psycopg         asynchronous   the same for asyncio
+    question      what an answer takes: statements asked for, rows sent back; no connection
+    questions     those about statistics and campaigns
+    histories     that about a history
+    reasons       that about an explanation
+    changes       those that write
+    pool          connections with our login and session
+    postgres      the repository
+    asynchronous  the repository for asyncio
 
 Answers are frozen; numbers are exact integers; times are UTC; `as_of` is the moment as of which an
 answer is complete: whatever had been written before it is counted. docs/reading.md has examples.
 """
 
+from ingester.new_event import NewEvent
 from ingester.repository.asynchronous import AsyncPostgresRepository
+from ingester.repository.changes import Added, Refreshed
 from ingester.repository.explanation import (
     BatchTotals,
     ExplainedEvent,
@@ -23,7 +30,13 @@ from ingester.repository.explanation import (
 )
 from ingester.repository.history import EventKey, EventPage, StoredEvent
 from ingester.repository.postgres import PostgresRepository
-from ingester.repository.protocols import AsyncCampaignEventReader, CampaignEventReader
+from ingester.repository.protocols import (
+    AsyncCampaignEventReader,
+    AsyncCampaignEventRepository,
+    CampaignEventReader,
+    CampaignEventRepository,
+    EventSink,
+)
 from ingester.repository.statistics import (
     AggregatedStats,
     Campaign,
@@ -39,18 +52,22 @@ from ingester.repository.statistics import (
 )
 
 __all__ = [
+    "Added",
     "AggregatedStats",
     "AsyncCampaignEventReader",
+    "AsyncCampaignEventRepository",
     "AsyncPostgresRepository",
     "BatchTotals",
     "Campaign",
     "CampaignEventReader",
+    "CampaignEventRepository",
     "CampaignPage",
     "CampaignSeries",
     "CampaignStats",
     "CampaignTotals",
     "EventKey",
     "EventPage",
+    "EventSink",
     "ExplainedEvent",
     "Explanation",
     "Granularity",
@@ -58,8 +75,10 @@ __all__ = [
     "LegacyColumns",
     "LegacyEntry",
     "Metrics",
+    "NewEvent",
     "PeriodStats",
     "PostgresRepository",
+    "Refreshed",
     "SeriesOfCampaigns",
     "StoredEvent",
     "TotalsOfCampaigns",

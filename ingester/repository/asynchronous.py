@@ -8,11 +8,14 @@ from typing import Self
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow, dict_row
 
-from ingester.repository import questions, reasons
+from ingester.new_event import NewEvent
+from ingester.repository import changes, histories, questions, reasons
+from ingester.repository.changes import Added, Refreshed
 from ingester.repository.explanation import DEFAULT_COLUMNS, Explanation, LegacyColumns
 from ingester.repository.history import EventKey, EventPage
 from ingester.repository.pool import STATEMENT_SECONDS_MAX, AsyncPool, async_pool
-from ingester.repository.questions import Answer, Ask, Question, Row
+from ingester.repository.protocols import EventSink
+from ingester.repository.question import Answer, Ask, Question, Row
 from ingester.repository.statistics import (
     AggregatedStats,
     CampaignPage,
@@ -30,11 +33,13 @@ class AsyncPostgresRepository:
     """Implements `AsyncCampaignEventRepository`; may be shared by the tasks of one loop.
 
     `pool` lends connections in autocommit mode. `connect` makes one, which `close` (or leaving the
-    async with block) gives back; a pool of the caller's own stays open.
+    async with block) gives back; a pool of the caller's own stays open. Where there is a
+    `producer`, events are added through Kafka, from a thread.
     """
 
-    def __init__(self, pool: AsyncPool) -> None:
+    def __init__(self, pool: AsyncPool, producer: EventSink | None = None) -> None:
         self._pool = pool
+        self._producer = producer
         self._owns_pool = False
 
     @classmethod
@@ -44,13 +49,14 @@ class AsyncPostgresRepository:
         *,
         connections_max: int = 4,
         statement_seconds_max: float = STATEMENT_SECONDS_MAX,
+        producer: EventSink | None = None,
     ) -> Self:
         """Connect as the settings (DATABASE_URL, PG*) say, with a time limit for each statement."""
         pool = await asyncio.to_thread(
             async_pool, settings or load_settings(), connections_max, statement_seconds_max
         )
         await pool.open()
-        repository = cls(pool)
+        repository = cls(pool, producer)
         repository._owns_pool = True
         return repository
 
@@ -130,7 +136,7 @@ class AsyncPostgresRepository:
         details: bool = False,
     ) -> EventPage:
         return await self._answer(
-            questions.event_history(
+            histories.event_history(
                 campaign_id, start_date, end_date, before, limit, details=details
             )
         )
@@ -146,8 +152,28 @@ class AsyncPostgresRepository:
     ) -> Explanation:
         return await self._answer(reasons.explanation(campaign_id, day, after, limit, legacy))
 
+    async def add_event(self, event: NewEvent) -> Added:
+        return await self.add_bulk_events([event])
+
+    async def add_bulk_events(self, events: Iterable[NewEvent]) -> Added:
+        found = list(events)
+        if self._producer is None:
+            return await self._answer(changes.add_events(found))
+        await asyncio.to_thread(self._producer.publish_all, found)
+        await asyncio.to_thread(self._producer.flush)
+        return Added(len(found), None, None, None)
+
+    async def refresh(self) -> Refreshed:
+        return await self._answer(changes.refresh())
+
+    async def create_partition_for_date(self, day: date) -> str:
+        return await self._answer(changes.create_partition(day))
+
+    async def cleanup_old_partitions(self, months_to_keep: int) -> date | None:
+        return await self._answer(changes.cleanup_partitions(months_to_keep))
+
     async def _answer(self, question: Question[Answer]) -> Answer:
-        with translating("reading the statistics"):
+        with translating("the repository"):
             async with self._pool.connection() as connection:
                 try:
                     ask = next(question)

@@ -1,4 +1,4 @@
-"""The repository over a pool of psycopg connections. What it answers stands in `questions`."""
+"""The repository over a pool of psycopg connections. What it answers stands in the questions."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -7,11 +7,14 @@ from typing import Self
 from psycopg import Connection
 from psycopg.rows import TupleRow, dict_row
 
-from ingester.repository import questions, reasons
+from ingester.new_event import NewEvent
+from ingester.repository import changes, histories, questions, reasons
+from ingester.repository.changes import Added, Refreshed
 from ingester.repository.explanation import DEFAULT_COLUMNS, Explanation, LegacyColumns
 from ingester.repository.history import EventKey, EventPage
 from ingester.repository.pool import STATEMENT_SECONDS_MAX, SyncPool, sync_pool
-from ingester.repository.questions import Answer, Ask, Question, Row
+from ingester.repository.protocols import EventSink
+from ingester.repository.question import Answer, Ask, Question, Row
 from ingester.repository.statistics import (
     AggregatedStats,
     CampaignPage,
@@ -29,11 +32,13 @@ class PostgresRepository:
     """Implements `CampaignEventRepository`; may be shared by threads.
 
     `pool` lends connections in autocommit mode. `connect` makes one, which `close` (or leaving the
-    with block) gives back; a pool of the caller's own stays open.
+    with block) gives back; a pool of the caller's own stays open. Where there is a `producer`,
+    events are added through Kafka.
     """
 
-    def __init__(self, pool: SyncPool) -> None:
+    def __init__(self, pool: SyncPool, producer: EventSink | None = None) -> None:
         self._pool = pool
+        self._producer = producer
         self._owns_pool = False
 
     @classmethod
@@ -43,10 +48,11 @@ class PostgresRepository:
         *,
         connections_max: int = 4,
         statement_seconds_max: float = STATEMENT_SECONDS_MAX,
+        producer: EventSink | None = None,
     ) -> Self:
         """Connect as the settings (DATABASE_URL, PG*) say, with a time limit for each statement."""
         repository = cls(
-            sync_pool(settings or load_settings(), connections_max, statement_seconds_max)
+            sync_pool(settings or load_settings(), connections_max, statement_seconds_max), producer
         )
         repository._owns_pool = True
         return repository
@@ -125,7 +131,7 @@ class PostgresRepository:
         details: bool = False,
     ) -> EventPage:
         return self._answer(
-            questions.event_history(
+            histories.event_history(
                 campaign_id, start_date, end_date, before, limit, details=details
             )
         )
@@ -141,8 +147,28 @@ class PostgresRepository:
     ) -> Explanation:
         return self._answer(reasons.explanation(campaign_id, day, after, limit, legacy))
 
+    def add_event(self, event: NewEvent) -> Added:
+        return self.add_bulk_events([event])
+
+    def add_bulk_events(self, events: Iterable[NewEvent]) -> Added:
+        found = list(events)
+        if self._producer is None:
+            return self._answer(changes.add_events(found))
+        self._producer.publish_all(found)
+        self._producer.flush()
+        return Added(len(found), None, None, None)
+
+    def refresh(self) -> Refreshed:
+        return self._answer(changes.refresh())
+
+    def create_partition_for_date(self, day: date) -> str:
+        return self._answer(changes.create_partition(day))
+
+    def cleanup_old_partitions(self, months_to_keep: int) -> date | None:
+        return self._answer(changes.cleanup_partitions(months_to_keep))
+
     def _answer(self, question: Question[Answer]) -> Answer:
-        with translating("reading the statistics"), self._pool.connection() as connection:
+        with translating("the repository"), self._pool.connection() as connection:
             try:
                 ask = next(question)
                 while True:

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Protocol
 
+from ingester.new_event import NewEvent
+from ingester.repository.changes import Added, Refreshed
 from ingester.repository.explanation import DEFAULT_COLUMNS, Explanation, LegacyColumns
 from ingester.repository.history import EventKey, EventPage
 from ingester.repository.statistics import (
@@ -110,6 +112,42 @@ class CampaignEventReader(Protocol):
         """
 
 
+class EventSink(Protocol):
+    """Where new events go instead of into the database: `ingester.producer.EventProducer`."""
+
+    def publish_all(self, events: Iterable[NewEvent]) -> None:
+        """Hand events over."""
+
+    def flush(self) -> None:
+        """Wait until they are delivered."""
+
+
+class CampaignEventRepository(CampaignEventReader, Protocol):
+    """Reads, adds events and keeps house; the counterpart of the old ICampaignEventRepository."""
+
+    def add_event(self, event: NewEvent) -> Added:
+        """Add one event: through Kafka where the repository has a producer, else by SQL.
+
+        Raises InvalidEvent where the ingester would reject it. After a TemporaryError add the same
+        object again: it counts once.
+        """
+
+    def add_bulk_events(self, events: Iterable[NewEvent]) -> Added:
+        """Add several; by SQL all of them or none."""
+
+    def refresh(self) -> Refreshed:
+        """Fold what has arrived into the statistics. `ingester refresh` does so every second."""
+
+    def create_partition_for_date(self, day: date) -> str:
+        """Make the monthly partition that holds a day, unless it exists; returns its name."""
+
+    def cleanup_old_partitions(self, months_to_keep: int) -> date | None:
+        """Drop the events of months before the last ones, the current one being the first of them.
+
+        Statistics stay. Returns the first day whose events are kept.
+        """
+
+
 class AsyncCampaignEventReader(Protocol):
     """The same for asyncio; see `CampaignEventReader`."""
 
@@ -176,3 +214,17 @@ class AsyncCampaignEventReader(Protocol):
         limit: int = 100,
         legacy: LegacyColumns = DEFAULT_COLUMNS,
     ) -> Explanation: ...
+
+
+class AsyncCampaignEventRepository(AsyncCampaignEventReader, Protocol):
+    """The same for asyncio; see `CampaignEventRepository`."""
+
+    async def add_event(self, event: NewEvent) -> Added: ...
+
+    async def add_bulk_events(self, events: Iterable[NewEvent]) -> Added: ...
+
+    async def refresh(self) -> Refreshed: ...
+
+    async def create_partition_for_date(self, day: date) -> str: ...
+
+    async def cleanup_old_partitions(self, months_to_keep: int) -> date | None: ...

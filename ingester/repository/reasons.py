@@ -1,4 +1,4 @@
-"""Which statements an explanation takes; see `questions` for how a question is asked."""
+"""The question why a number is what it is; see `question` for how they are asked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from ingester.repository.explanation import (
     LegacyColumns,
     LegacyEntry,
 )
+from ingester.repository.histories import stored_event
 from ingester.repository.history import EventKey
-from ingester.repository.questions import (
+from ingester.repository.question import (
     Ask,
     Question,
     Row,
     metrics,
     one_snapshot,
     page_limit,
-    stored_event,
     text,
     utc,
 )

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, Final, Literal
 
 from ingester.event import EventType
+from ingester.new_event import uuid7
 from ingester.simulation.campaign import Campaign
 from ingester.simulation.life import Touch
 from ingester.simulation.metadata import metadata
@@ -93,13 +94,6 @@ class Events:
         if event_type is EventType.SENT and chance < _BULK_SENDS_SHARE:
             return 2 + self._random.getrandbits(5)
         return 1
-
-
-def uuid7(unix_ms: int, random_bits: int) -> str:
-    """Build a UUIDv7 of a Unix time and 74 random bits (RFC 9562, section 5.7)."""
-    rand_a, rand_b = random_bits >> 62, random_bits & ((1 << 62) - 1)
-    text = f"{unix_ms << 80 | 7 << 76 | rand_a << 64 | 2 << 62 | rand_b:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def rfc3339(us: int) -> str:

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from ingester.decoder import decode
 from ingester.errors import UsageError
 from ingester.event import EventType
+from ingester.new_event import uuid7
 from ingester.outcomes import EPOCH, Reason, Rejected, Window
 from ingester.simulation.campaign import LAST_SEND_US, Campaign, cast
 from ingester.simulation.earlier import RECENT_MAX, SAMPLE_MAX, Earlier
-from ingester.simulation.event import rfc3339, uuid7
+from ingester.simulation.event import rfc3339
 from ingester.simulation.faults import FAULTS, Fault, Faults
 from ingester.simulation.funnel import Funnel, Ratios, funnel
 from ingester.simulation.life import Life, Touch
