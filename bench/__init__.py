@@ -5,6 +5,7 @@ Each bench is a command, prints a table and writes .local/bench/<name>-<time>.js
     ingest        one worker against `psql \copy` of the same rows
     refresh       folding 10,000 new events, with little and with much history
     migration     the whole migration, and dashboards on old and new, against plain SQL
+    browsing      the dashboard: cold page to first chart, 32 open pages while events come in
     primary_key   the possible orders of the primary key of campaign_events
 
 What they are made of:
