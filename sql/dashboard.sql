@@ -22,7 +22,7 @@ FROM (
 WHERE ingested_at > now() - interval '10 minutes'
 GROUP BY since ORDER BY since;
 
--- name: replay_progress
+-- name: migration_progress
 -- No row where no replay has ever begun.
 SELECT
     state.started_at, state.cut_date,

@@ -47,7 +47,7 @@ def state(connection: Connection) -> dict[str, Any]:
 def activity(connection: Connection) -> dict[str, Any]:
     """Records by tenths of a minute, lately, and how far the migration has come."""
     with translating("reading the activity"):
-        progress = rows(connection, "replay_progress")
+        progress = rows(connection, "migration_progress")
         return {
             "rate": rows(connection, "ingest_rate"),
             "replay": progress[0] if progress else None,
