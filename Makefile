@@ -17,6 +17,8 @@ PYTHON := $(shell for python in python3 python3.13 python3.12 python3.11 python3
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 endif
 PYTEST_ARGS ?=
+# Processes that share the tests out, each with servers of its own; 0: one, in the foreground.
+WORKERS ?= 2
 
 .PHONY: help
 help: ## What there is (this)
@@ -81,9 +83,9 @@ screenshots: setup ## The pictures in docs/images, taken anew from a dashboard w
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: test
-test: setup ## All tests, on a real Kafka and a real PostgreSQL (PYTEST_ARGS="-k name" for some)
+test: setup ## All tests, on real servers (PYTEST_ARGS="-k name" for some, WORKERS=0 for one process)
 	@$(SERVICES) tools
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: check
 check: setup ## What CI runs: format, lint, types, imports, SQL, compose file, tests; minutes of each

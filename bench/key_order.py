@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.database import Database
 from bench.traffic import CAMPAIGNS, UNTIL
-from ingester.binary_copy import KEY_BYTES, encode, months_of
+from ingester.binary_copy import KEY_BYTES, Columns, Rows, encode, months_of
 from ingester.decoder import decode
 from ingester.outcomes import EPOCH, Window
 from ingester.settings import load_settings
@@ -44,7 +44,7 @@ class KeyOrder:
         key = itemgetter(*(_FIELDS[column] for column in self.columns))
         return [
             (f"campaign_events_{month:%Y_%m}", sorted(rows, key=key))
-            for month, rows in months_of(batch)
+            for month, rows in months_of(Rows.of(batch))
         ]
 
     @contextlib.contextmanager
@@ -54,7 +54,9 @@ class KeyOrder:
             database.run("drop_primary_key")
             first, second, third = self.columns
             database.run("add_primary_key", {"first": first, "second": second, "third": third})
-            for month in sorted({month for batch in batches for month, _ in months_of(batch)}):
+            for month in sorted(
+                {month for batch in batches for month, _ in months_of(Rows.of(batch))}
+            ):
                 database.run("create_leaf", month=month)
             database.run("checkpoint")
             yield database
@@ -76,9 +78,9 @@ def simulated_batches(events: int) -> tuple[list[list[bytes]], int]:
     while taken := list(itertools.islice(stream, rows_max)):
         headers = [record.headers for record in taken]
         outcomes = decode([record.value for record in taken], headers.__getitem__, window)
-        rows: list[bytes] = []
+        parts = []
         for part in outcomes.parts:
             found = [keys.setdefault(each, len(keys) + 1) for each in part.campaign_ids]
-            rows += encode(part, np.array(found, np.int32), len(batches) + 1)
-        batches.append(sorted(rows))
+            parts.append((part, np.array(found, np.int32), len(batches) + 1))
+        batches.append(sorted(encode(Columns.of(parts), np.arange(len(taken)))))
     return batches, len(keys)

@@ -18,7 +18,7 @@ from ingester import columns
 from ingester.columns import Buffer
 from ingester.event import COUNT_MAX, VALUE_BYTES_MAX
 from ingester.outcomes import Event, Events, Headers, Outcomes, Rejected, Window
-from ingester.strict import is_plain, judge
+from ingester.strict import decode_strictly, is_plain, judge
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 _ABSENT: Final = msgspec.Raw(b"")
@@ -53,37 +53,42 @@ def decode(
     `headers_of(i)` gives the headers of the i-th record; it is called only where the fast path
     gave up, since reading headers costs more than reading a value.
     """
-    events, doubts = _recognised(values, window)
-    parts = [events]
-    judged: list[tuple[int, Event]] = []
-    rejects: dict[int, Rejected] = {}
-    carried: dict[int, bytes] = {}
-    for at in doubts:
-        outcome = judge(values[at], headers_of(at), window)
-        if isinstance(outcome, Rejected):
-            rejects[at] = outcome
-        elif isinstance(outcome, bytes):
-            carried[at] = outcome
-        else:
-            judged.append((at, outcome))
-    if judged:
-        parts.append(Events.of(judged))
-    if carried:
-        places = np.array(list(carried), np.intp)
-        inside = decode(list(carried.values()), lambda _: (), window)
-        for part in inside.parts:
-            part.at = places[part.at]
-            parts.append(part)
-        rejects |= {int(places[at]): rejected for at, rejected in inside.rejects.items()}
-    return Outcomes(len(values), parts, rejects)
-
-
-def _recognised(values: Sequence[bytes | None], window: Window) -> tuple[Events, list[int]]:
-    """The events of the common shape, and the places of all other values, in their order."""
     parsed, doubts = _parsed(values)
     places = np.delete(np.arange(len(values)), doubts)
-    event_ids, read = columns.identities(*Buffer.of([event.event_id for event in parsed]))
-    occurred_us, are_times = columns.times(*Buffer.of([event.occurred_at for event in parsed]))
+    texts = list(values)
+    singles: dict[int, Event | Rejected] = {}
+    enveloped: list[int] = []
+    for at in doubts:
+        outcome = judge(values[at], headers_of(at), window)
+        if isinstance(outcome, bytes):
+            texts[at] = outcome
+            enveloped.append(at)
+        else:
+            singles[at] = outcome
+    if enveloped:
+        # What an envelope carries is looked at with the others, as if it had come without.
+        carried, doubts = _parsed([texts[at] for at in enveloped])
+        parsed += carried
+        places = np.concatenate((places, np.delete(np.array(enveloped), doubts)))
+        for number in doubts:
+            at = enveloped[number]
+            singles[at] = decode_strictly(texts[at], (), window)
+    events, unread = _recognised(parsed, places, [texts[at] for at in places.tolist()], window)
+    for at in unread:
+        headers = () if at in enveloped else headers_of(at)
+        singles[at] = decode_strictly(texts[at], headers, window)
+    return Outcomes.with_singles(len(values), events, singles)
+
+
+def _recognised(
+    parsed: Sequence[_Common],
+    places: npt.NDArray[np.intp],
+    values: Sequence[bytes | None],
+    window: Window,
+) -> tuple[Events, list[int]]:
+    """The events that array operations read, and the places of the others, in their order."""
+    event_ids, read = columns.identities(*Buffer.encoded([event.event_id for event in parsed]))
+    occurred_us, are_times = columns.times(*Buffer.encoded([event.occurred_at for event in parsed]))
     read &= are_times & (occurred_us >= window.first_us) & (occurred_us <= window.last_us)
     counts = np.array([event.count for event in parsed], np.int32)
     accounts = [event.email_account_id for event in parsed]
@@ -92,9 +97,8 @@ def _recognised(values: Sequence[bytes | None], window: Window) -> tuple[Events,
         for number, event in enumerate(parsed)
         if event.metadata is not _ABSENT
     }
-    taken = [values[place] for place in places.tolist()] if doubts else values
-    if not _say_no_more(taken, _quotes(counts, accounts, metadata)):
-        read &= np.array([_says_no_more(*pair) for pair in zip(taken, parsed, strict=True)], bool)
+    if not _say_no_more(values, _quotes(counts, accounts, metadata)):
+        read &= np.array([_says_no_more(*pair) for pair in zip(values, parsed, strict=True)], bool)
     for number, text in list(metadata.items()):
         if text == b"null":
             del metadata[number]
@@ -111,8 +115,8 @@ def _recognised(values: Sequence[bytes | None], window: Window) -> tuple[Events,
         metadata,
     )
     if read.all():
-        return events, doubts
-    return events.chosen(read), sorted([*doubts, *places[~read].tolist()])
+        return events, []
+    return events.chosen(read), places[~read].tolist()
 
 
 def _parsed(values: Sequence[bytes | None]) -> tuple[list[_Common], list[int]]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ingester import binary_copy
 from ingester.batch import Slice
+from ingester.binary_copy import Columns, Rows
 from ingester.errors import IngesterError
 from ingester.outcomes import Events
 from ingester.recent import Hashes, Recent, hashes
@@ -45,15 +46,15 @@ class MonthRows:
     of them; each with whether it tells another story than the first.
     """
 
-    rows: list[bytes] = field(default_factory=list)
-    suspects: list[bytes] = field(default_factory=list)
+    rows: Rows = field(default_factory=Rows.none)
+    suspects: Rows = field(default_factory=Rows.none)
     repeats: list[tuple[bytes, bool]] = field(default_factory=list)
 
     def __add__(self, other: "MonthRows") -> "MonthRows":
         """Both; the other one's rows are of other campaigns."""
         return MonthRows(
-            sorted(self.rows + other.rows),
-            sorted(self.suspects + other.suspects),
+            Rows.of(sorted((*self.rows, *other.rows))),
+            Rows.of(sorted((*self.suspects, *other.suspects))),
             self.repeats + other.repeats,
         )
 
@@ -136,84 +137,93 @@ def _encode(
     newest: Mapping[int, int],
     generation: int,
 ) -> Encoded:
-    encoded: list[bytes] = []
-    identities = [np.empty(0, np.uint64)]
-    older = [np.empty(0, np.bool_)]
-    arrivals = [np.empty((0, 3), np.int64)]
-    rows_of: dict[int, int] = {}
+    parts: list[tuple[Events, npt.NDArray[np.int32], int]] = []
+    slices: list[int] = []
     unknown: dict[int, list[Events]] = {}
-    for number, (batch_id, parts) in enumerate(events_of.items()):
-        before = len(encoded)
-        for part in parts:
+    for number, (batch_id, every) in enumerate(events_of.items()):
+        for events in every:
             found = np.fromiter(
-                map(keys.get, part.campaign_ids, repeat(_NO_KEY)), np.int32, len(part)
+                map(keys.get, events.campaign_ids, repeat(_NO_KEY)), np.int32, len(events)
             )
-            slices = np.full(len(part), number)
-            rows = binary_copy.encode(part, found, batch_id)
-            arrived = np.stack((part.occurred_us, slices, part.at), axis=1)
-            hashed = hashes(part, found)
             known = found != _NO_KEY
             if not known.all():
-                # They are few: throwing their rows away costs less than choosing all others first.
-                unknown.setdefault(batch_id, []).append(part.chosen(~known))
-                rows = [rows[at] for at in np.flatnonzero(known).tolist()]
-                arrived, hashed = arrived[known], hashed[known]
-            encoded += rows
-            arrivals.append(arrived)
-            identities.append(hashed)
-            older.append(arrived[:, 0] <= newest[batch_id])
-        rows_of[batch_id] = len(encoded) - before
-    repeating = _repeating(encoded, np.concatenate(arrivals))
-    repeats_of = Counter(binary_copy.batch_of(encoded[number]) for number in repeating)
-    counts = {batch_id: (rows, repeats_of[batch_id]) for batch_id, rows in rows_of.items()}
-    met = np.concatenate(identities)
-    suspicious = np.concatenate(older)
+                unknown.setdefault(batch_id, []).append(events.chosen(~known))
+            # Choosing all of them would cost as much as encoding them.
+            chosen = events if known.all() else events.chosen(known)
+            parts.append((chosen, found[known], batch_id))
+            slices.append(number)
+    columns = Columns.of(parts)
+    order, repeats = _in_order(columns, _arrivals(slices, [events for events, *_ in parts]))
+    met = hashes(columns.event_ids, columns.occurred_us, columns.keys)
+    suspicious = np.concatenate(
+        [np.empty(0, np.bool_), *(part.occurred_us <= newest[at] for part, _, at in parts)]
+    )
     suspicious[suspicious] = recent.has(met[suspicious])
-    months = _by_month(encoded, suspicious, repeating)
+    repeats_of = Counter(columns.batch_ids[repeats[:, 0]].tolist())
+    rows_of: Counter[int] = Counter()
+    for events, _, batch_id in parts:
+        rows_of[batch_id] += len(events)
+    counts = {batch_id: (rows_of[batch_id], repeats_of[batch_id]) for batch_id in events_of}
+    months = _by_month(columns, order, suspicious, repeats)
     return Encoded(generation, counts, months, unknown, met, newest)
 
 
+def _arrivals(slices: Sequence[int], parts: Sequence[Events]) -> npt.NDArray[np.int64]:
+    """Numbers that grow from one event to the one that arrived after it."""
+    places = (part.at + (number << 32) for number, part in zip(slices, parts, strict=True))
+    return np.concatenate([np.empty(0, np.int64), *places])
+
+
+def _in_order(
+    columns: Columns, arrivals: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The numbers of all events in the order of the primary key; and (R, 2) of repeats.
+
+    A repeat stands behind the first of its identity, and is told together with it.
+    Nearly always the time alone decides; only what has the same microsecond is looked at further.
+    """
+    times = columns.occurred_us
+    order = np.argsort(times, kind="stable")
+    equal = times[order[1:]] == times[order[:-1]]
+    places = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
+    if not len(places):
+        return order, np.empty((0, 2), np.intp)
+    numbers = order[places]
+    high, low = columns.event_ids[numbers].view(">u8").reshape(-1, 2).T.astype(np.uint64)
+    identity = (low, high, columns.keys[numbers], times[numbers])
+    sort = np.lexsort((arrivals[numbers], *identity))
+    order[places] = numbers = numbers[sort]
+    is_first = np.ones(len(numbers), np.bool_)
+    is_first[1:] = np.any([part[sort][1:] != part[sort][:-1] for part in identity], axis=0)
+    first = np.maximum.accumulate(np.where(is_first, np.arange(len(numbers)), 0))
+    return order, np.stack((numbers, numbers[first]), axis=1)[~is_first]
+
+
 def _by_month(
-    rows: list[bytes], suspicious: npt.NDArray[np.bool_], repeating: Mapping[int, int]
+    columns: Columns,
+    order: npt.NDArray[np.intp],
+    suspicious: npt.NDArray[np.bool_],
+    repeats: npt.NDArray[np.intp],
 ) -> dict[date, MonthRows]:
     months: dict[date, MonthRows] = {}
 
     def of(month: date) -> MonthRows:
         return months.setdefault(month, MonthRows())
 
-    new = rows
-    if repeating or suspicious.any():
-        for number, first in repeating.items():
-            row = rows[number]
-            conflicts = binary_copy.is_conflicting(row, rows[first])
-            of(binary_copy.month_of(row)).repeats.append((row, conflicts))
-        kept = np.ones(len(rows), np.bool_)
-        kept[list(repeating)] = False
-        suspects = sorted(rows[number] for number in np.flatnonzero(kept & suspicious).tolist())
+    new = order
+    if len(repeats) or suspicious.any():
+        repeating, first = repeats.T
+        conflicts = columns.types[repeating] != columns.types[first]
+        conflicts |= columns.counts[repeating] != columns.counts[first]
+        rows = binary_copy.encode(columns, repeating)
+        for row, is_conflicting in zip(rows, conflicts.tolist(), strict=True):
+            of(binary_copy.month_of(row)).repeats.append((row, is_conflicting))
+        kept = np.ones(len(order), np.bool_)
+        kept[repeating] = False
+        suspects = binary_copy.encode(columns, order[(kept & suspicious)[order]])
         for month, found in binary_copy.months_of(suspects):
-            of(month).suspects = list(found)
-        new = [rows[number] for number in np.flatnonzero(kept & ~suspicious).tolist()]
-    for month, found in binary_copy.months_of(sorted(new)):
-        of(month).rows = list(found)
+            of(month).suspects = found
+        new = order[(kept & ~suspicious)[order]]
+    for month, found in binary_copy.months_of(binary_copy.encode(columns, new)):
+        of(month).rows = found
     return dict(sorted(months.items()))
-
-
-def _repeating(rows: Sequence[bytes], arrivals: npt.NDArray[np.int64]) -> dict[int, int]:
-    """The rows that repeat one that arrived before, and which; `arrivals`: time, slice, place.
-
-    Only rows of the same microsecond can: nearly all are let through by their time alone.
-    """
-    times = arrivals[:, 0]
-    order = np.argsort(times, kind="stable")
-    ties = np.flatnonzero(times[order[1:]] == times[order[:-1]])
-    tied = np.zeros(len(rows), np.bool_)
-    tied[order[ties]] = tied[order[ties + 1]] = True
-    numbers = np.flatnonzero(tied)
-    numbers = numbers[np.lexsort((arrivals[numbers, 2], arrivals[numbers, 1]))]
-    first: dict[bytes, int] = {}
-    repeating = {}
-    for number in numbers.tolist():
-        before = first.setdefault(rows[number][: binary_copy.KEY_BYTES], number)
-        if before != number:
-            repeating[number] = before
-    return repeating

@@ -6,7 +6,7 @@ nothing of JSON, of Kafka or of PostgreSQL.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -167,10 +167,17 @@ class Outcomes:
     @classmethod
     def of(cls, outcomes: Iterable[Event | Rejected]) -> "Outcomes":
         """Of single outcomes, in their order."""
-        single = list(outcomes)
-        rejects = {at: each for at, each in enumerate(single) if isinstance(each, Rejected)}
-        events = ((at, each) for at, each in enumerate(single) if not isinstance(each, Rejected))
-        return cls(len(single), [Events.of(events)], rejects)
+        singles = dict(enumerate(outcomes))
+        return cls.with_singles(len(singles), Events.of(()), singles)
+
+    @classmethod
+    def with_singles(
+        cls, size: int, events: Events, singles: Mapping[int, Event | Rejected]
+    ) -> "Outcomes":
+        """Of events by columns, and of single outcomes by their places."""
+        rejects = {at: each for at, each in singles.items() if isinstance(each, Rejected)}
+        others = [(at, each) for at, each in singles.items() if not isinstance(each, Rejected)]
+        return cls(size, [events, Events.of(others)] if others else [events], rejects)
 
     def __len__(self) -> int:
         return self.size

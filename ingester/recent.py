@@ -15,8 +15,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from ingester.outcomes import Events
-
 Hashes = npt.NDArray[np.uint64]
 
 _SLOTS: Final = 2**21
@@ -38,11 +36,15 @@ _MULTIPLIERS: Final = tuple(
 )
 
 
-def hashes(events: Events, keys: npt.NDArray[np.int32]) -> Hashes:
-    """A hash of each event's identity: campaign, id and time."""
+def hashes(
+    event_ids: npt.NDArray[np.uint8],
+    occurred_us: npt.NDArray[np.int64],
+    keys: npt.NDArray[np.int32],
+) -> Hashes:
+    """A hash of each event's identity, given by columns: id, time and campaign."""
     first, second, third, fourth = _MULTIPLIERS
-    halves = np.ascontiguousarray(events.event_ids).view(np.uint64).reshape(-1, 2)
-    mixed = (halves[:, 0] ^ halves[:, 1] * first) + events.occurred_us.view(np.uint64) * second
+    halves = np.ascontiguousarray(event_ids).view(np.uint64).reshape(-1, 2)
+    mixed = (halves[:, 0] ^ halves[:, 1] * first) + occurred_us.view(np.uint64) * second
     mixed ^= keys.astype(np.uint64) * third
     mixed ^= mixed >> np.uint64(32)
     mixed *= fourth

@@ -114,6 +114,8 @@ LEFT JOIN (
             stored.campaign_key = day.campaign_key
             AND stored.occurred_at >= day.event_date::timestamp AT TIME ZONE 'UTC'
             AND stored.occurred_at < (day.event_date + 1)::timestamp AT TIME ZONE 'UTC'
+            -- The bound that the index can use, and the one that is exact.
+            AND stored.occurred_at <= coalesce(%(before_time)s::timestamptz, 'infinity')
             AND (
                 (stored.occurred_at, stored.event_id)
                 < (%(before_time)s::timestamptz, %(before_id)s::uuid)
@@ -150,7 +152,7 @@ WHERE
 -- The folded events of a campaign's day by the batch that brought them, with its ledger row. After
 -- a merge one ledger row stands for several batches; its counts are then those of the whole range.
 -- Ledger rows that cannot hold an event of the day are passed over before their ids are looked at.
--- The latest ranges_max of them, or of those that hold one of batch_ids; the totals are of all.
+-- First ranges that hold one of batch_ids, then the latest, up to ranges_max; totals are of all.
 WITH brought AS (
     SELECT
         batch_id, count(*) AS events,
@@ -198,18 +200,16 @@ FROM (
         array_agg(brought.batch_id) AS batch_ids, sum(brought.events) AS events,
         sum(brought.sent) AS sent, sum(brought.opened) AS opened,
         sum(brought.clicked) AS clicked, sum(brought.replied) AS replied,
-        sum(brought.positive_replies) AS positive_replies, sum(brought.bounced) AS bounced
+        sum(brought.positive_replies) AS positive_replies, sum(brought.bounced) AS bounced,
+        bool_or(brought.batch_id = ANY(%(batch_ids)s::bigint [])) AS is_wanted
     FROM brought
     INNER JOIN ledger ON brought.batch_id = ledger.one_id
     GROUP BY
         ledger.batch_id, ledger.batches, ledger.topic, ledger.topic_id, ledger.partition,
         ledger.first_offset, ledger.next_offset, ledger.ingested_at,
         ledger.records, ledger.inserted, ledger.duplicates, ledger.conflicting, ledger.rejected
-    HAVING
-        %(batch_ids)s::bigint [] IS NULL
-        OR bool_or(brought.batch_id = ANY(%(batch_ids)s::bigint []))
 ) AS ranges
-ORDER BY ingested_at DESC, batch_id DESC LIMIT %(ranges_max)s;
+ORDER BY is_wanted DESC, ingested_at DESC, batch_id DESC LIMIT %(ranges_max)s;
 
 -- name: explained_events
 -- A page of those events, in the order in which they happened.
@@ -220,6 +220,7 @@ WHERE
     AND occurred_at >= %(day)s::date::timestamp AT TIME ZONE 'UTC'
     AND occurred_at < (%(day)s::date + 1)::timestamp AT TIME ZONE 'UTC'
     AND batch_id NOT IN (SELECT batch_id FROM ingest_batches WHERE folded_at IS NULL)
+    AND occurred_at >= coalesce(%(after_time)s::timestamptz, '-infinity')
     AND (
         (occurred_at, event_id) > (%(after_time)s::timestamptz, %(after_id)s::uuid)
         OR %(after_id)s::uuid IS NULL

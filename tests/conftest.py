@@ -27,6 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SuiteMinutes())
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where workers share the tests out, look before they start: they cannot say why they end."""
+    if session.config.getoption("numprocesses", None):
+        try:
+            Choice.made()
+        except NoServices as error:
+            pytest.exit(str(error), returncode=error.exit_code)
+
+
 def pytest_report_header() -> list[str]:
     """Which services the session will use, so that a result can be judged."""
     try:

@@ -84,6 +84,14 @@ class DockerKafka(_Container):
         """The value for bootstrap.servers."""
         return f"{HOST}:{self.port}"
 
+    def pause(self) -> None:
+        """Freeze it: it holds its connections and answers nothing."""
+        self._container.get_wrapped_container().pause()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._container.get_wrapped_container().unpause()
+
     def _answers(self) -> bool:
         return wire.kafka_answers(self.port)
 

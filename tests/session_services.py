@@ -36,6 +36,12 @@ class Controlled(Protocol):
 class ControlledKafka(Controlled, Protocol):
     """A broker of our own."""
 
+    def pause(self) -> None:
+        """Freeze it: it holds its connections and answers nothing."""
+
+    def resume(self) -> None:
+        """Let it go on."""
+
     @property
     def bootstrap(self) -> str:
         """The value for bootstrap.servers."""

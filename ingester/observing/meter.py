@@ -8,7 +8,9 @@ shown.
 """
 
 import os
+import struct
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -32,6 +34,9 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series pe
 _DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 """Bounds of the histograms: a COPY of 20,000 rows takes some 100 ms, an outage minutes."""
+
+_READS_MAX: Final = 50
+_READ_AGAIN_SECONDS: Final = 0.02
 
 Samples = Mapping[tuple[str, str], float]
 """Value by (name, value of the label or an empty string)."""
@@ -135,4 +140,14 @@ class _Files(Collector):
         )
 
     def collect(self) -> Iterator[Family]:
-        yield from self._files.collect()  # type: ignore[no-untyped-call]
+        for left in reversed(range(_READS_MAX)):
+            try:
+                found = list(self._files.collect())  # type: ignore[no-untyped-call]
+            except struct.error:
+                # A worker that starts has made a file and not yet given it its size.
+                if not left:
+                    raise
+                time.sleep(_READ_AGAIN_SECONDS)
+            else:
+                yield from found
+                return

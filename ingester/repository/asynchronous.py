@@ -13,7 +13,7 @@ from ingester.repository import changes, histories, questions, reasons
 from ingester.repository.changes import Added, Refreshed
 from ingester.repository.explanation import DEFAULT_COLUMNS, Explanation, LegacyColumns
 from ingester.repository.history import EventKey, EventPage
-from ingester.repository.pool import STATEMENT_SECONDS_MAX, AsyncPool, async_pool
+from ingester.repository.pool import STATEMENT_SECONDS_MAX, AsyncPool, asking, async_pool
 from ingester.repository.protocols import EventSink
 from ingester.repository.question import Answer, Ask, Question, Row
 from ingester.repository.statistics import (
@@ -25,7 +25,6 @@ from ingester.repository.statistics import (
     TotalsOfCampaigns,
 )
 from ingester.settings import Settings, load_settings
-from ingester.store.connection import translating
 from ingester.store.statements import about
 
 
@@ -173,7 +172,7 @@ class AsyncPostgresRepository:
         return await self._answer(changes.cleanup_partitions(months_to_keep))
 
     async def _answer(self, question: Question[Answer]) -> Answer:
-        with translating("the repository"):
+        with asking():
             async with self._pool.connection() as connection:
                 try:
                     ask = next(question)

@@ -4,14 +4,18 @@ A login is tried once before a pool is made: a pool only tries again, and its er
 that does not say what is wrong.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 from psycopg import AsyncConnection, Connection
+from psycopg.errors import InvalidParameterValue
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from ingester.errors import IngesterError, UsageError
 from ingester.settings import Settings
-from ingester.store.connection import connect, login_parameters, session_parameters
+from ingester.store.connection import connect, login_parameters, session_parameters, translating
 from ingester.store.statements import statement
 
 APPLICATION_NAME: Final = "ingester-repository"
@@ -19,6 +23,20 @@ STATEMENT_SECONDS_MAX: Final = 30.0
 """A reader that waits longer has usually gone; what it asked for must not go on without it."""
 _WAIT_SECONDS_MAX: Final = 10.0
 """How long a call waits for a connection that others are using."""
+
+
+@contextlib.contextmanager
+def asking() -> Iterator[None]:
+    """Let psycopg's errors leave the block as ours; arguments that a function refuses are usage."""
+    try:
+        with translating("the repository"):
+            yield
+    except IngesterError as error:
+        # How our functions refuse a granularity, a range or an event. In a worker it is no usage.
+        if isinstance(error.__cause__, InvalidParameterValue):
+            raise UsageError(str(error)) from error.__cause__
+        raise
+
 
 SyncPool = ConnectionPool[Connection[TupleRow]]
 AsyncPool = AsyncConnectionPool[AsyncConnection[TupleRow]]
@@ -33,7 +51,10 @@ def sync_pool(settings: Settings, connections_max: int, statement_seconds_max: f
         connection.execute(statement("set_up_session"), limits)
 
     return ConnectionPool(
-        configure=configure, open=True, **_pool_parameters(settings, connections_max)
+        configure=configure,
+        check=ConnectionPool.check_connection,  # one that broke is replaced before it is lent
+        open=True,
+        **_pool_parameters(settings, connections_max),
     )
 
 
@@ -46,7 +67,10 @@ def async_pool(settings: Settings, connections_max: int, statement_seconds_max: 
         await connection.execute(statement("set_up_session"), limits)
 
     return AsyncConnectionPool(
-        configure=configure, open=False, **_pool_parameters(settings, connections_max)
+        configure=configure,
+        check=AsyncConnectionPool.check_connection,
+        open=False,
+        **_pool_parameters(settings, connections_max),
     )
 
 

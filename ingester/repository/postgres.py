@@ -12,7 +12,7 @@ from ingester.repository import changes, histories, questions, reasons
 from ingester.repository.changes import Added, Refreshed
 from ingester.repository.explanation import DEFAULT_COLUMNS, Explanation, LegacyColumns
 from ingester.repository.history import EventKey, EventPage
-from ingester.repository.pool import STATEMENT_SECONDS_MAX, SyncPool, sync_pool
+from ingester.repository.pool import STATEMENT_SECONDS_MAX, SyncPool, asking, sync_pool
 from ingester.repository.protocols import EventSink
 from ingester.repository.question import Answer, Ask, Question, Row
 from ingester.repository.statistics import (
@@ -24,7 +24,6 @@ from ingester.repository.statistics import (
     TotalsOfCampaigns,
 )
 from ingester.settings import Settings, load_settings
-from ingester.store.connection import translating
 from ingester.store.statements import about
 
 
@@ -168,7 +167,7 @@ class PostgresRepository:
         return self._answer(changes.cleanup_partitions(months_to_keep))
 
     def _answer(self, question: Question[Answer]) -> Answer:
-        with translating("the repository"), self._pool.connection() as connection:
+        with asking(), self._pool.connection() as connection:
             try:
                 ask = next(question)
                 while True:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from ingester.errors import IngesterError
 from ingester.repository.explanation import (
     BatchTotals,
     ExplainedEvent,
@@ -40,7 +41,6 @@ def _explanation(
     of_day: dict[str, Any], after: EventKey | None, limit: int, legacy: LegacyColumns
 ) -> Question[Explanation]:
     (number,) = yield Ask("explained_number", of_day)
-    found = _Ranges.of((yield _ranges(of_day, None, limit)))
     rows = yield Ask(
         "explained_events",
         {
@@ -51,11 +51,18 @@ def _explanation(
         },
     )
     page = rows[:limit]
-    by_batch = found.by_batch
-    unnamed = sorted({row["batch_id"] for row in page} - by_batch.keys())
-    if unnamed:
-        by_batch |= _Ranges.of((yield _ranges(of_day, unnamed, len(unnamed)))).by_batch
-    events = tuple(ExplainedEvent(stored_event(row), by_batch[row["batch_id"]]) for row in page)
+    batch_ids = sorted({row["batch_id"] for row in page})
+    found = _Ranges.of(
+        (
+            yield Ask(
+                "explained_ranges",
+                {**of_day, "batch_ids": batch_ids, "ranges_max": limit + len(batch_ids)},
+            )
+        )
+    )
+    events = tuple(
+        ExplainedEvent(stored_event(row), found.source_of(row["batch_id"])) for row in page
+    )
     entry = None
     if any(each.event.is_replayed for each in events):
         entry = yield from _legacy_entry(of_day, legacy)
@@ -67,17 +74,12 @@ def _explanation(
         events_total=found.events_total,
         events=events,
         next_after=events[-1].event.key if len(rows) > limit else None,
-        ranges=found.ranges,
+        ranges=found.latest(limit),
         totals=found.totals,
         legacy=entry,
         is_below_floor=number["is_below_floor"],
         as_of=utc(number["as_of"]),
     )
-
-
-def _ranges(of_day: dict[str, Any], batch_ids: Sequence[int] | None, ranges_max: int) -> Ask:
-    parameters = {**of_day, "batch_ids": batch_ids, "ranges_max": ranges_max}
-    return Ask("explained_ranges", parameters)
 
 
 @dataclass(slots=True)
@@ -109,6 +111,17 @@ class _Ranges:
         )
         sums = metrics(first, "_total")
         return cls(ranges, by_batch, totals, sums, int(first["events_total"]))
+
+    def source_of(self, batch_id: int) -> LedgerRange:
+        if batch_id not in self.by_batch:
+            raise IngesterError(
+                f"batch {batch_id} has events and no row in the ledger; run: ingester verify"
+            )
+        return self.by_batch[batch_id]
+
+    def latest(self, count: int) -> tuple[LedgerRange, ...]:
+        ordered = sorted(self.ranges, key=lambda one: (one.ingested_at, one.batch_id), reverse=True)
+        return tuple(ordered[:count])
 
 
 def _ledger_range(row: Row) -> LedgerRange:

@@ -22,7 +22,6 @@ from ingester.errors import (
     ServerFull,
     SettingsError,
     TemporaryError,
-    UsageError,
 )
 from ingester.settings import Settings, is_loopback
 from ingester.store.login import refusal
@@ -35,8 +34,6 @@ _TEMPORARY: Final = {
     *("55P03", "55006", "57P01", "57P02", "57P03", "57P04", "57P05"),
     *("57014", "58030", "25006", "25P03", "25P04"),
 }
-_REFUSED_ARGUMENTS: Final = "22023"
-"""How our functions refuse a granularity, a range or an event."""
 _NO_SCHEMA: Final = {"42P01", "42883", "3F000", "42703"}
 
 
@@ -54,8 +51,6 @@ def translated(error: psycopg.Error, what: str) -> IngesterError:
         return NotPermitted(text)
     if state == "3D000":
         return NeedsAPerson(text)
-    if state == _REFUSED_ARGUMENTS:
-        return UsageError(text)
     if state in _NO_SCHEMA:
         return NeedsAPerson(f"{text}; is the database migrated? Run: ingester migrate")
     if state.startswith(_TEMPORARY_CLASSES) or state in _TEMPORARY:

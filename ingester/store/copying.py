@@ -15,6 +15,7 @@ import psycopg
 from psycopg import errors as pg
 
 from ingester import binary_copy
+from ingester.binary_copy import Rows
 from ingester.encoded import MonthRows, Tally
 from ingester.errors import IngesterError
 from ingester.stage import stage
@@ -56,7 +57,7 @@ class LeafCopy:
             self._stage(connection, leaf, month.suspects, tallies)
         if month.repeats and (month.suspects or leaf in self._repeating):
             # What they repeat is stored, by this batch or by an earlier one.
-            _fill_staging(connection, [row for row, _ in month.repeats])
+            _fill_staging(connection, Rows.of(row for row, _ in month.repeats))
             _add_conflicts(connection, leaf, tallies)
         else:
             # All rows were new, so the first of this batch is the one that is stored.
@@ -67,7 +68,7 @@ class LeafCopy:
         self,
         connection: Connection,
         leaf: str,
-        rows: Sequence[bytes],
+        rows: Rows,
         tallies: Mapping[int, Tally],
     ) -> bool:
         """Write rows of which some may be there; whether none was."""
@@ -76,13 +77,13 @@ class LeafCopy:
         new = _counts(connection, "insert_staged", leaf)
         if sum(new.values()) == len(rows):
             return True
-        for batch_id, staged in Counter(map(binary_copy.batch_of, rows)).items():
+        for batch_id, staged in Counter(rows.batch_ids().tolist()).items():
             tallies[batch_id].repeat(staged - new.get(batch_id, 0))
         _add_conflicts(connection, leaf, tallies)
         return False
 
 
-def _fill_staging(connection: Connection, rows: Sequence[bytes]) -> None:
+def _fill_staging(connection: Connection, rows: Rows) -> None:
     connection.execute(statement("create_staging"))
     connection.execute(statement("empty_staging"))
     _copy(connection, "staged_events", rows)
@@ -104,18 +105,19 @@ class RowRefused(Exception):
         self.detail = detail
 
 
-def _copy(connection: Connection, table: str, rows: Sequence[bytes]) -> None:
+def _copy(connection: Connection, table: str, rows: Rows) -> None:
     with connection.cursor() as cursor:
         try:
             with cursor.copy(about("copy_rows", table=table)) as copy:
-                copy.write(b"".join((binary_copy.HEADER, *rows, binary_copy.TRAILER)))
+                for part in (binary_copy.HEADER, rows.text, binary_copy.TRAILER):
+                    copy.write(part)
         except psycopg.DataError as error:
             # "COPY leaf, line 12, column metadata": the word is translated, the number is not.
             line = re.search(r"^COPY [^,]+, \D*(\d+)", error.diag.context or "", re.MULTILINE)
             if line is None:
                 raise
             number = int(line[1]) - 1
-            raise RowRefused(rows[number], number, error.diag.message_primary or "") from None
+            raise RowRefused(rows.row(number), number, error.diag.message_primary or "") from None
         if cursor.rowcount != len(rows):
             raise IngesterError(f"COPY took {cursor.rowcount} of {len(rows)} rows into {table}")
 
@@ -133,7 +135,7 @@ def all_refused(connection: Connection, rows: Sequence[bytes]) -> list[RowRefuse
             while chunk:
                 try:
                     with connection.transaction():
-                        _copy(connection, "staged_events", chunk)
+                        _copy(connection, "staged_events", Rows.of(chunk))
                 except RowRefused as error:
                     found.append(error)
                     chunk = chunk[error.number + 1 :]

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 POLL_SECONDS = 0.002
+PATIENCE = 3.0
+"""Deadlines are named for a quiet machine, and this many times as long is waited: they end what
+hangs, and judge no speed."""
 Line = dict[str, Any]
 
 
@@ -99,10 +102,10 @@ class Running:
     def wait(self, seconds: float) -> int:
         """Wait for its end; returns the exit code."""
         try:
-            return self._process.wait(seconds)
+            return self._process.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
             raise AssertionError(
-                f"{self._log_path.name} still runs after {seconds:g} s:\n{self.tail()}"
+                f"{self._log_path.name} still runs after {seconds * PATIENCE:g} s:\n{self.tail()}"
             ) from None
 
     def until(self, event: str, seconds: float, *, times: int = 1, **facts: object) -> Line:
@@ -140,7 +143,7 @@ def wait_for(
     alive: Callable[[], bool] = lambda: True,
 ) -> None:
     """Look until the condition holds; fails when time runs out or what it waits for has died."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while not condition():
         lives = alive()
         if not lives and condition():

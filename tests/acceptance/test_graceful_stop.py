@@ -1,4 +1,4 @@
-"""SIGTERM ends it cleanly within ten seconds, whatever it does; losing its head ends it, too."""
+"""SIGTERM ends it cleanly, whatever it does; losing its head ends it, too."""
 
 import os
 import signal

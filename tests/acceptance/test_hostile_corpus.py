@@ -56,7 +56,6 @@ def expected_rejects(every: list[Case]) -> Iterator[tuple[int, str, int, bytes]]
             yield offset, case.expected, len(value), hashlib.sha256(value).digest()
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("codec", CODECS)
 def test_every_hostile_record_finds_its_place_and_stops_nothing(
     ingester: Ingester, topic: Callable[..., str], codec: str

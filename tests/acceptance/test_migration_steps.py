@@ -39,7 +39,7 @@ def migrating(ingester: Ingester) -> tuple[Ingester, Running]:
 
 def refreshed(ingester: Ingester) -> None:
     """Until nothing is left to ingest and to fold."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         status = json.loads(ingester.run("status", "--json").stdout)
         if status["lag"] == 0 and status["freshness"]["unfolded_batches"] == 0:
@@ -48,7 +48,6 @@ def refreshed(ingester: Ingester) -> None:
     raise AssertionError(status)
 
 
-@pytest.mark.timeout(240)
 def test_a_sync_that_is_killed_again_and_again_corrects_everything_once(
     migrating: tuple[Ingester, Running],
 ) -> None:
@@ -78,7 +77,6 @@ def test_a_sync_that_is_killed_again_and_again_corrects_everything_once(
     assert ingester.run("verify", "--against-topic").code == 0
 
 
-@pytest.mark.timeout(240)
 def test_a_killed_swap_has_happened_or_has_not(migrating: tuple[Ingester, Running]) -> None:
     ingester, _ = migrating
     refreshed(ingester)
@@ -97,7 +95,7 @@ def test_a_killed_swap_has_happened_or_has_not(migrating: tuple[Ingester, Runnin
 
 def kind(ingester: Ingester) -> str:
     """What bears the old table's name; all else that is left of a swap would be named after it."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     with psycopg.connect(ingester.database_url, autocommit=True) as connection:
         while connection.execute(
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"

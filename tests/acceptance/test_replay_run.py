@@ -89,7 +89,6 @@ def test_the_summary_is_that_of_the_table(legacy: Ingester) -> None:
     assert one(legacy, "SELECT count(*) FROM campaign_attributes") == (FIGURES.campaigns,)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_run_that_is_killed_again_and_again_loses_and_repeats_nothing(
     legacy: Ingester, seed: int

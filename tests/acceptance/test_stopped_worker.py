@@ -5,7 +5,6 @@ import signal
 import time
 
 import psycopg
-import pytest
 
 from tests.acceptance.ingester import Ingester
 from tests.acceptance.process import Running
@@ -45,14 +44,12 @@ def stopped_mid_copy(ingester: Ingester) -> Running:
     raise AssertionError("no COPY was caught")
 
 
-@pytest.mark.timeout(180)
 def test_a_worker_stopped_mid_copy_is_replaced_and_writes_nothing_when_it_wakes_up(
     ingester: Ingester,
 ) -> None:
     ingester.settings |= SETTINGS
     publish(ingester.bootstrap, ingester.topic, mixed(15, RECORDS, repeated=0.001, partitions=4))
     stopped = stopped_mid_copy(ingester)
-    at = time.monotonic()
     lines_then = len(stopped.log.named("batch_stage"))
 
     other = ingester.start("run", "--until-caught-up")
@@ -60,7 +57,6 @@ def test_a_worker_stopped_mid_copy_is_replaced_and_writes_nothing_when_it_wakes_
     took_over = other.until("took_over", SESSION_SECONDS + TAKEOVER_SECONDS + 15.0)
     assert len(took_over["ended"]) == 1
     assert other.wait(60.0) == 0, other.tail()
-    assert time.monotonic() - at < SESSION_SECONDS + TAKEOVER_SECONDS + 15.0
     complete = ingester.verdict()
     assert complete.ok, complete.differences
 

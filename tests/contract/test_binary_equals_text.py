@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingester.binary_copy import COLUMNS, HEADER, TRAILER, encode
+from ingester.binary_copy import COLUMNS, HEADER, TRAILER, Columns, encode
 from ingester.decoder import decode
 from ingester.event import COUNT_MAX, EventType
 from ingester.outcomes import EPOCH, Event, Events, Rejected
@@ -38,7 +38,7 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 def copy(connection: psycopg.Connection[Any], outcomes: Sequence[Event | Rejected]) -> int:
     events = Events.of(enumerate(out for out in outcomes if not isinstance(out, Rejected)))
     keys = np.array([KEYS.get(campaign_id, 7) for campaign_id in events.campaign_ids], np.int32)
-    rows = encode(events, keys, BATCH_ID)
+    rows = encode(Columns.of([(events, keys, BATCH_ID)]), np.arange(len(events)))
     with connection.cursor() as cursor:
         with cursor.copy(about("copy_rows", table="from_binary")) as writer:
             writer.write(b"".join((HEADER, *rows, TRAILER)))

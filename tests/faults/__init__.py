@@ -6,10 +6,11 @@
     filling     a small file system that is filled and emptied
     grounds     the servers that rounds are fought on
     arena       one round's topic, database, workers and load
-    kill, pause, reply, connection, crash, disk, broker, membership      the kinds of faults
+    kill, pause, reply, connection, crash, disk, broker, silence, membership     the kinds of faults
     kinds       their list: how many make a round, how many are wanted
     soak        a worker weighed for half an hour and more
-    report      rounds add up in one file
+    report      rounds add up in one file; lanes take their next round from it
+    sources     what is tried: figures stand while it does not change
 
 A round breaks something some ten times under load, lets one worker read to the end, and asks
 `tests.checker`: every record exactly once, and nothing else. `make faults` runs rounds until the

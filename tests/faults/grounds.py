@@ -13,7 +13,7 @@ from tests.faults.cluster import Cluster
 from tests.faults.filling import Filling
 from tests.services.account import unprivileged_account
 from tests.services.postgres import LocalPostgres
-from tests.session_services import ControlledPostgres, SessionServices
+from tests.session_services import ControlledKafka, ControlledPostgres, SessionServices
 from tests.topics import Topics
 
 PARTITIONS = 4
@@ -36,6 +36,11 @@ class Grounds:
     def postgres(self) -> ControlledPostgres:
         """It may be stopped, killed and started."""
         return self._services.own_postgres()
+
+    @property
+    def kafka(self) -> ControlledKafka:
+        """It may be paused."""
+        return self._services.own_kafka()
 
     @property
     def cluster(self) -> Cluster:

@@ -10,7 +10,7 @@ from typing import Final
 import psycopg
 from confluent_kafka import KafkaException
 
-from tests.faults import broker, connection, crash, disk, kill, membership, pause, reply
+from tests.faults import broker, connection, crash, disk, kill, membership, pause, reply, silence
 from tests.faults.arena import Round
 from tests.faults.grounds import Grounds
 
@@ -47,6 +47,7 @@ KINDS: Final = {
         Kind("disk full", disk.fight, 5, 10),
         Kind("leader killed", broker.fight_leader, 5, 30),
         Kind("coordinator killed", broker.fight_coordinator, 5, 30),
+        Kind("broker paused", silence.fight, 5, 20),
         Kind("joins and leaves, classic", membership.fight_classic, 50, 250),
         Kind("joins and leaves, consumer", membership.fight_consumer, 50, 250),
     )

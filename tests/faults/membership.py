@@ -10,6 +10,7 @@ from tests.faults.arena import Arena, Round, drawn
 from tests.faults.grounds import Grounds
 
 _MEMBERS_MAX: Final = 3
+_CHANGE_PROBABILITY: Final = 0.7
 
 
 def fight_classic(grounds: Grounds, done: Round, random: Random) -> None:
@@ -29,13 +30,13 @@ def _fight(grounds: Grounds, done: Round, random: Random, settings: dict[str, st
         with arena.load(done.seed, rate=1_000):
             members = [arena.worker()]
             members[0].until("partitions_started", 60.0)
+            changes = 0
             while done.faults < wanted:
-                before = arena.offsets()
-                _change(arena, members, random)
-                done.faults += 1
-                time.sleep(drawn(random, 0.0, 1.0))
-                if done.faults % 5 == 0:
-                    done.recoveries.append(round(arena.wait_for_progress(before), 2))
+                done.faults += _change(arena, members, random)
+                time.sleep(drawn(random, 0.0, 0.5))
+                changes += 1
+                if changes % 4 == 0:
+                    done.recoveries.append(round(arena.wait_for_progress(arena.offsets()), 2))
             arena.wait_for_progress(arena.offsets())
         for kind in ("assigned", "revoked", "lost"):
             every = arena.ingester.processes
@@ -45,13 +46,19 @@ def _fight(grounds: Grounds, done: Round, random: Random, settings: dict[str, st
         arena.end()
 
 
-def _change(arena: Arena, members: list[Running], random: Random) -> None:
-    """One more, or one less; at least one stays."""
-    if len(members) < 2 or (len(members) < _MEMBERS_MAX and random.random() < 0.5):
-        members.append(arena.worker())
-        members[-1].until("rebalance", 60.0)  # before that it is no member
-        return
-    leaving = members.pop(random.randrange(len(members)))
-    leaving.signal(signal.SIGTERM)
-    code = leaving.wait(15.0)
-    assert code in (0, -signal.SIGTERM), f"left with {code}:\n{leaving.tail()}"
+def _change(arena: Arena, members: list[Running], random: Random) -> int:
+    """One more, one less, or both at once; at least one stays. Returns how many changes it was."""
+    leaving, joining = None, None
+    full = len(members) >= _MEMBERS_MAX
+    if len(members) > 1 and (full or random.random() < _CHANGE_PROBABILITY):
+        leaving = members.pop(random.randrange(len(members)))
+    if leaving is None or random.random() < _CHANGE_PROBABILITY:
+        joining = arena.worker()
+    if leaving is not None:
+        leaving.signal(signal.SIGTERM)
+        code = leaving.wait(15.0)
+        assert code in (0, -signal.SIGTERM), f"left with {code}:\n{leaving.tail()}"
+    if joining is not None:
+        joining.until("rebalance", 60.0)  # before that it is no member
+        members.append(joining)
+    return (leaving is not None) + (joining is not None)

@@ -13,11 +13,12 @@ from typing import Final
 import psycopg
 
 from tests.acceptance.killing import session_timeout_ms
-from tests.acceptance.process import wait_for
-from tests.faults.arena import Arena, Round, drawn
+from tests.acceptance.process import Running, wait_for
+from tests.faults.arena import POLL_SECONDS, Arena, Round, drawn
 from tests.faults.grounds import Grounds
 
 _RECORDS: Final = 40_000
+_ACTS_SECONDS_MAX: Final = 2.0
 _SETTINGS: Final = {
     "INGESTER_BATCH_ROWS_MAX": "30000",
     "INGESTER_BATCH_AGE_SECONDS_MAX": "2",
@@ -58,7 +59,8 @@ def _stop_one(arena: Arena, done: Round, random: Random, session_seconds: float)
     time.sleep(max(stopped_at + session_seconds + 1.0 - time.monotonic(), 0.0))
     complete = arena.offsets()
     victim.signal(signal.SIGCONT)
-    time.sleep(drawn(random, 1.0, 2.0))
+    _wait_until_it_acts(victim, lines_then)
+    time.sleep(drawn(random, 0.0, 0.5))
     victim.signal(signal.SIGTERM)
     victim.wait(30.0)
     victim.log.new()
@@ -68,6 +70,16 @@ def _stop_one(arena: Arena, done: Round, random: Random, session_seconds: float)
     if "committed" in since or arena.offsets() != complete:
         done.difference_count += 1
         done.differences.append(f"a zombie wrote: {since}")
+
+
+def _wait_until_it_acts(victim: Running, lines_then: int) -> None:
+    """Until it has written, or has been refused; it may also just drop what it had."""
+    deadline = time.monotonic() + _ACTS_SECONDS_MAX
+    while time.monotonic() < deadline and victim.code is None:
+        victim.log.new()
+        if {"refused", "committed"} & {line.get("stage") for line in victim.log.lines[lines_then:]}:
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def _is_stopped(pid: int) -> bool:

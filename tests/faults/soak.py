@@ -27,7 +27,7 @@ from tests.faults.arena import Arena, Round
 from tests.faults.crash import crash
 from tests.faults.grounds import Grounds
 from tests.faults.proxy import Proxy
-from tests.faults.report import commit_under_test
+from tests.faults.sources import commit_under_test, sources_under_test
 from tests.session_services import Choice, SessionServices
 
 _CHECKOUT: Final = Path(__file__).parents[2]
@@ -167,7 +167,7 @@ def main(given: Sequence[str] | None = None) -> int:
     finally:
         grounds.end()
         services.end()
-    found["commit"] = commit_under_test()
+    found |= {"commit": commit_under_test(), "sources": sources_under_test()}
     runs = json.loads(arguments.report.read_text()) if arguments.report.exists() else []
     arguments.report.parent.mkdir(parents=True, exist_ok=True)
     arguments.report.write_text(json.dumps([*runs, found], indent=1))

@@ -20,6 +20,7 @@ SHORT = {
     "disk full": 2,
     "leader killed": 1,
     "coordinator killed": 1,
+    "broker paused": 1,
     "joins and leaves, classic": 3,
     "joins and leaves, consumer": 3,
 }
@@ -41,7 +42,6 @@ def short(kind: Kind) -> Kind:
     return Kind(kind.name, fight, kind.a_round, kind.wanted)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_every_record_stands_exactly_once_after(kind: Kind, grounds: Grounds) -> None:
     if kind.name == "disk full" and not can_mount():

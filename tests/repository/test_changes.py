@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from ingester.errors import InvalidEvent, NotPermitted, TemporaryError
+from ingester.errors import InvalidEvent, NotPermitted
 from ingester.repository import (
     Added,
     AsyncCampaignEventRepository,
@@ -103,7 +103,7 @@ def test_a_refused_login_is_told_at_once_and_not_after_a_time_out(database_url: 
         PostgresRepository.connect(Settings(database_url=SecretStr(wrong)))
 
 
-def test_a_connection_that_broke_is_replaced(
+def test_a_connection_that_broke_is_replaced_before_anybody_notices(
     history: History, repository: PostgresRepository
 ) -> None:
     repository.get_stats("c")
@@ -111,10 +111,4 @@ def test_a_connection_that_broke_is_replaced(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE application_name = 'ingester-repository' AND datname = current_database()"
     )
-    for _ in range(3):
-        try:
-            repository.get_stats("c")
-        except TemporaryError:
-            continue
-        return
-    pytest.fail("the pool kept handing out a broken connection")
+    assert repository.get_stats("c").metrics == Metrics()

@@ -5,6 +5,7 @@ clients find it again. It must not know who uses it or why.
 """
 
 import base64
+import os
 import signal
 import subprocess
 import uuid
@@ -18,7 +19,7 @@ from tests.services.errors import ServiceError
 from tests.services.port import HOST, free_port
 from tests.services.server_process import ServerProcess
 
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 _STOP_SECONDS = 20.0
 # A short-lived JVM ends before the second compiler pays. The broker, which is measured, keeps it.
 _SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
@@ -130,6 +131,14 @@ class LocalKafka:
         """SIGKILL: what a crash leaves behind."""
         self._end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """SIGSTOP: it holds its connections and answers nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
     def restart(self) -> None:
         """Stop cleanly and start on the same port and data."""
         self.stop()
@@ -150,6 +159,10 @@ class LocalKafka:
     @property
     def _data(self) -> Path:
         return self.directory / "data"
+
+    def _signal(self, sign: signal.Signals) -> None:
+        if self.process is not None:
+            os.kill(self.process.pid, sign)
 
     def _end(self, sign: signal.Signals) -> None:
         if self.process is not None:

@@ -14,6 +14,8 @@ from tests.services.errors import ServiceError
 HOST = "127.0.0.1"
 _LOWEST, _HIGHEST = 20_000, 32_000
 _TRIES = 200
+_RANDOM = random.SystemRandom()
+"""Another process that looks at the same time, from the same seed, must not find the same ports."""
 
 
 def is_free(port: int) -> bool:
@@ -32,7 +34,7 @@ def free_port(kept: int | None = None) -> int:
     if kept is not None and is_free(kept):
         return kept
     for _ in range(_TRIES):
-        port = random.randint(_LOWEST, _HIGHEST)
+        port = _RANDOM.randint(_LOWEST, _HIGHEST)
         if is_free(port):
             return port
     raise ServiceError(f"No free port on {HOST} between {_LOWEST} and {_HIGHEST}.")

@@ -21,7 +21,7 @@ from tests.services.server_process import ServerProcess
 
 USER = "postgres"
 DATABASE = "ingester"
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 _STOP_SECONDS = 30.0
 _SOCKET_PATH_MAX = 100  # sockaddr_un holds 104 to 108 bytes, by system
 _SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}

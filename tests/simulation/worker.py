@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from random import Random
 from unittest.mock import patch
 
-from ingester import kafka
 from ingester.batch import Topic
 from ingester.errors import TemporaryError
 from ingester.kafka import Source
@@ -43,7 +42,7 @@ class Worker:
         self._random = random
         self.schedule = Schedule(time)
         self.client = Client(broker, self.schedule, random)
-        with patch.object(kafka, "Consumer", lambda _: self.client):
+        with patch("ingester.kafka.source.Consumer", lambda _: self.client):
             source = Source(settings, "simulated")
         self.steps = Steps(self.schedule)
         self.schedule.between_polls = self.steps.step

@@ -28,7 +28,6 @@ def stats(
     return history.query(READ, campaign_ids, start, end, granularity)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("time_zone", ["America/Sao_Paulo", "Pacific/Kiritimati"])
 def test_any_range_equals_a_group_by_over_the_events_of_folded_batches(
     history: History, database_url: str, time_zone: str

@@ -72,7 +72,6 @@ def sliced(records: list[Published], start: int) -> Slice:
     )
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_everything_works_on(version: str, tmp_path: Path) -> None:
     server = LocalPostgres(tmp_path, version=version)

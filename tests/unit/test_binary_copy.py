@@ -13,10 +13,11 @@ from ingester.binary_copy import (
     HEADER,
     KEY_BYTES,
     TRAILER,
+    Columns,
+    Rows,
     batch_of,
     encode,
     identity_of,
-    is_conflicting,
     months_of,
 )
 from ingester.event import COUNT_MAX
@@ -38,9 +39,18 @@ def an_event(
 
 
 def row_of(event: Event, batch_id: int = 1) -> bytes:
-    keys = np.array([KEYS[event[0]]], np.int32)
-    (row,) = encode(Events.of([(0, event)]), keys, batch_id)
+    (row,) = rows_of([event], batch_id)
     return row
+
+
+def rows_of(drawn: list[Event], batch_id: int = 1) -> list[bytes]:
+    keys = np.array([KEYS[event[0]] for event in drawn], np.int32)
+    columns = Columns.of([(Events.of(enumerate(drawn)), keys, batch_id)])
+    return list(encode(columns, np.arange(len(drawn))))
+
+
+def by_month(rows: list[bytes]) -> list[tuple[date, list[bytes]]]:
+    return [(month, list(found)) for month, found in months_of(Rows.of(rows))]
 
 
 def us(*moment: int) -> int:
@@ -111,11 +121,28 @@ def test_absent_extras_are_nulls() -> None:
     assert row_of(only_metadata).endswith(b"sent" + b"\xff" * 4 + b"\0\0\0\3\1{}")
 
 
+@examples(200)
+@given(st.data())
+def test_some_rows_in_another_order_are_encoded_as_each_would_be(data: st.DataObject) -> None:
+    extras = st.none() | st.sampled_from(["e", "é" * 255, "x" * 255])
+    texts = st.none() | st.sampled_from([b"{}", b'{"k": "%s"}' % (b"v" * 600)])
+    drawn = [
+        (*event[:5], data.draw(extras), data.draw(texts))
+        for event in data.draw(st.lists(events, max_size=10))
+    ]
+    chosen = data.draw(st.permutations(range(len(drawn)))) if drawn else []
+    chosen = chosen[: data.draw(st.integers(0, len(drawn)))]
+    keys = np.array([KEYS[event[0]] for event in drawn], np.int32)
+    columns = Columns.of([(Events.of(enumerate(drawn)), keys, 1)])
+    rows = encode(columns, np.array(chosen, np.intp))
+    assert list(rows) == [row_of(drawn[number]) for number in chosen]
+    assert bytes(rows.text) == b"".join(rows)
+
+
 @examples(100)
 @given(st.lists(events, max_size=20))
 def test_many_rows_are_encoded_as_each_would_be(drawn: list[Event]) -> None:
-    keys = np.array([KEYS[event[0]] for event in drawn], np.int32)
-    assert encode(Events.of(enumerate(drawn)), keys, 1) == [row_of(event) for event in drawn]
+    assert rows_of(drawn) == [row_of(event) for event in drawn]
 
 
 # -- months
@@ -138,7 +165,7 @@ def test_a_month_ends_with_its_last_microsecond(
 ) -> None:
     times = [us(*first), us(*following) - 1, us(*following)]
     rows = [row_of(an_event(time, "c2", b"\xff" * 16)) for time in times]
-    assert list(months_of(rows)) == [
+    assert by_month(rows) == [
         (date(*first), rows[:2]),
         (date(*following), rows[2:]),
     ]
@@ -147,7 +174,7 @@ def test_a_month_ends_with_its_last_microsecond(
 def test_the_first_possible_row_of_a_month_belongs_to_it() -> None:
     before = row_of(an_event(us(2024, 3, 1) - 1, "c2147483647", b"\xff" * 16))
     smallest = row_of(an_event(us(2024, 3, 1), "c0", bytes(16)))
-    assert [month for month, _ in months_of([before, smallest])] == [
+    assert [month for month, _ in by_month([before, smallest])] == [
         date(2024, 2, 1),
         date(2024, 3, 1),
     ]
@@ -157,7 +184,7 @@ def test_the_first_possible_row_of_a_month_belongs_to_it() -> None:
 @given(st.lists(st.integers(0, us(9999, 12, 1) - 1), max_size=30))
 def test_every_row_falls_into_its_own_month_and_none_is_lost(times: list[int]) -> None:
     rows = sorted(row_of(an_event(time)) for time in times)
-    split = list(months_of(rows))
+    split = by_month(rows)
     assert [row for _, part in split for row in part] == rows
     months = [month for month, _ in split]
     assert months == sorted(set(months))
@@ -168,29 +195,4 @@ def test_every_row_falls_into_its_own_month_and_none_is_lost(times: list[int]) -
 
 
 def test_no_rows_make_no_months() -> None:
-    assert list(months_of([])) == []
-
-
-# -- repeats
-
-
-@pytest.mark.parametrize(
-    ("changed", "conflicts"),
-    [
-        ({}, False),
-        ({"count": 2}, True),
-        ({"type_code": 1}, True),
-        ({"type_code": 5, "count": 2}, True),
-    ],
-)
-def test_a_repeat_conflicts_where_its_type_or_count_differs(
-    changed: dict[str, int], conflicts: bool
-) -> None:
-    first, other = row_of(an_event(), 1), row_of(an_event(**changed), 2)  # type: ignore[arg-type]
-    assert is_conflicting(other, first) is conflicts
-
-
-def test_a_repeat_with_other_extras_does_not_conflict() -> None:
-    with_extras: Event = ("c1", bytes(16), 0, 0, 1, "e", b'{"k":1}')
-    first, other = row_of(an_event()), row_of(with_extras)
-    assert not is_conflicting(other, first)
+    assert by_month([]) == []

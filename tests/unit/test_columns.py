@@ -33,12 +33,12 @@ nearly_times = st.builds(
 
 
 def read_ids(texts: list[str]) -> list[bytes | None]:
-    found, read = columns.identities(*Buffer.of(texts))
+    found, read = columns.identities(*Buffer.encoded(texts))
     return [bytes(one) if good else None for one, good in zip(found, read, strict=True)]
 
 
 def read_times(texts: list[str]) -> list[int | None]:
-    found, read = columns.times(*Buffer.of(texts))
+    found, read = columns.times(*Buffer.encoded(texts))
     return [time if good else None for time, good in zip(found.tolist(), read, strict=True)]
 
 
@@ -82,3 +82,8 @@ def test_counting_and_searching_find_what_bytes_find(text: bytes, word: bytes) -
     mixed = text + word + text[:3]
     assert columns.count(mixed, b"a") == mixed.count(b"a")
     assert columns.holds(mixed[:-1], word) == (word in mixed[:-1])
+
+
+@pytest.mark.parametrize("text", [b"a" * 5_000, b"ac" * 5_000, b"ac" * 5_000 + b"ab"])
+def test_searching_finds_a_word_whose_first_character_is_everywhere(text: bytes) -> None:
+    assert columns.holds(text, b"ab") == (b"ab" in text)

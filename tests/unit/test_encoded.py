@@ -58,7 +58,7 @@ def repeats_in(found: Encoded) -> list[tuple[bytes, bool]]:
 
 def facts(found: Encoded) -> tuple[object, ...]:
     months = {
-        month: (rows.rows, rows.suspects, sorted(rows.repeats))
+        month: (list(rows.rows), list(rows.suspects), sorted(rows.repeats))
         for month, rows in found.months.items()
     }
     return found.counts, list(found.months), months, sorted(found.hashes.tolist()), found.unknown
@@ -90,8 +90,8 @@ def test_every_event_is_a_row_or_a_repeat(outcomes: list[list[Event | Rejected]]
         assert tally.inserted + tally.duplicates == expected
     assert len(rows_in(found)) == sum(tally.inserted for tally in found.tallies().values())
     for month, rows in found.months.items():
-        assert {month_of(row) for row in rows_in(found) if row in rows.rows} <= {month}
-        assert rows.rows == sorted(rows.rows)
+        assert {month_of(row) for row in rows_in(found) if row in list(rows.rows)} <= {month}
+        assert list(rows.rows) == sorted(rows.rows)
 
 
 @examples(200)

@@ -1,6 +1,8 @@
 """The figures themselves: what is taken in is what the page shows."""
 
 import math
+import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from ingester.errors import TemporaryError
 from ingester.observing import metric
-from ingester.observing.meter import ProcessMeter
+from ingester.observing.meter import ProcessMeter, SharedFigures
 from ingester.observing.metric import METRICS, Kind
 from ingester.observing.stopwatch import Stopwatch
 from ingester.observing.watch import DatabaseWatch, TopicWatch
@@ -44,6 +46,17 @@ def test_what_is_not_known_any_more_is_not_shown() -> None:
 
 
 # -- how long stages take
+
+
+def test_a_page_is_served_while_a_worker_is_only_making_its_files() -> None:
+    shared = SharedFigures()
+    file = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]) / "counter_1.db"
+    file.touch()
+    sized = threading.Timer(0.05, os.truncate, [file, 65_536])
+    sized.start()
+    assert shared.text() == b""
+    sized.join()
+    shared.close()
 
 
 class Clock:

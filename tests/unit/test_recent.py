@@ -70,7 +70,7 @@ def test_every_part_of_the_identity_counts_and_nothing_else() -> None:
     ]
     same: Event = ("a", bytes(range(16)), 10**15, 3, 7, "x", b"{}")
     events = Events.of(enumerate([base, *others, base, same]))
-    found = hashes(events, np.array([1, 1, 1, 1, 2, 1], np.int32))
+    found = hashes(events.event_ids, events.occurred_us, np.array([1, 1, 1, 1, 2, 1], np.int32))
     assert len(set(found.tolist())) == 5
     assert found[0] == found[5]
 
@@ -79,7 +79,7 @@ def test_hashes_of_close_identities_spread() -> None:
     events = Events.of(
         (n, ("a", n.to_bytes(16, "big"), 10**15, 0, 1, None, None)) for n in range(20_000)
     )
-    found = hashes(events, np.ones(20_000, np.int32))
+    found = hashes(events.event_ids, events.occurred_us, np.ones(20_000, np.int32))
     assert len(np.unique(found)) == 20_000
     slots = np.unique(found % np.uint64(recent._SLOTS))  # noqa: SLF001 - how they spread is the point
     assert len(slots) > 19_800

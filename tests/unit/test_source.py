@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
-from ingester import kafka
 from ingester.errors import OffsetGap
 from ingester.kafka import Source
 from ingester.settings import Settings
@@ -76,7 +75,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Client:
         made.conf = conf
         return made
 
-    monkeypatch.setattr(kafka, "Consumer", make)
+    monkeypatch.setattr("ingester.kafka.source.Consumer", make)
     return made
 
 
