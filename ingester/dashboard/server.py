@@ -1,8 +1,9 @@
 """Listens, serves until SIGTERM or SIGINT, and leaves in time."""
 
+import signal
 import socket
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 import uvicorn
@@ -10,7 +11,7 @@ from fastapi import FastAPI
 
 from ingester.dashboard.access import Gate
 from ingester.dashboard.app import create_app
-from ingester.errors import SettingsError
+from ingester.errors import SettingsError, TemporaryError
 from ingester.settings import Settings, is_loopback
 from ingester.store.connection import connect
 from ingester.store.statements import statement
@@ -23,7 +24,8 @@ _STOP_SECONDS_MAX: Final = 3
 def serve(settings: Settings) -> None:
     """Serve until told to stop.
 
-    Raises what keeps it from the database, and SettingsError where it cannot listen.
+    Raises what keeps it from the database, SettingsError where it cannot listen, TemporaryError
+    where the database went away while it started.
     """
     _look_at_login(settings)
     host, port = settings.ingester_dashboard_host, settings.ingester_dashboard_port
@@ -44,7 +46,17 @@ def serve(settings: Settings) -> None:
         log.warning(
             "dashboard_in_plain_text", detail="put a reverse proxy with TLS before this port"
         )
-    _Server(config, app).run(sockets=[listening])
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    server = _Server(config, app)
+    server.run(sockets=[listening])
+    if not server.started:
+        raise TemporaryError("the dashboard did not start; the lines above say why")
+
+
+def _leave(*_: object) -> NoReturn:
+    """Uvicorn raises the signal again once it has served the last answer: that is a good end."""
+    raise SystemExit(0)
 
 
 class _Server(uvicorn.Server):

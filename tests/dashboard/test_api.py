@@ -3,6 +3,7 @@
 import csv
 import io
 import random
+import signal
 from collections import defaultdict
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +16,7 @@ import pytest
 
 from tests.acceptance.process import wait_for
 from tests.dashboard.conftest import FIRST, HOSTILE, LAST, PAST
-from tests.dashboard.site import Site
+from tests.dashboard.site import Dashboard, Site
 from tests.sql.history import GRANULARITIES
 
 METRICS: Final = ("sent", "opened", "clicked", "replied", "positive_replies", "bounced")
@@ -165,3 +166,19 @@ def test_no_more_pages_than_allowed_are_kept_told(site: Site) -> None:
         return answer.status == 200
 
     wait_for(is_let_in, 30.0, lambda: "places of closed pages are not free")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_lets_open_pages_go_and_ends_well(
+    site: Site, number: signal.Signals
+) -> None:
+    dashboard = Dashboard(site.ingester, DATABASE_URL=site.reader_url)
+    address = urlsplit(dashboard.url)
+    connection = HTTPConnection(str(address.hostname), address.port, timeout=30)
+    connection.request("GET", "/api/live")
+    answer = connection.getresponse()
+    assert answer.readline() == b"retry: 1000\n"
+    dashboard.running.signal(number)
+    assert dashboard.running.wait(30.0) == 0
+    answer.close()
+    connection.close()
