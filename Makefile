@@ -73,6 +73,13 @@ down: ## Stop exactly what `make up` started
 demo: setup ## 200,000 events end to end: Kafka → PostgreSQL → statistics, counted and proven
 	@docs/demo.sh
 
+.PHONY: screenshots
+screenshots: setup ## The pictures in docs/images, taken anew from a dashboard with simulated events
+	@$(SERVICES) tools
+	$(SERVICES) up
+	source .local/env
+	$(BIN)/python -m tests.dashboard.screenshots
+
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: test

@@ -13,6 +13,7 @@ Each bench is a command, prints a table and writes .local/bench/<name>-<time>.js
     growth         all of it with a growing history and with more campaigns
     memory         one worker's peak, by kind of backlog
     migration      the whole migration, and dashboards on old and new, against plain SQL
+    browsing       the dashboard: cold page to first chart, 32 open pages while events come in
     backup         pg_dump and pg_restore of the legacy table and of the new schema
     primary_key    the possible orders of the primary key of campaign_events
     peers          other ways from Kafka to PostgreSQL

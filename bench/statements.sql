@@ -480,3 +480,6 @@ CREATE TABLE bare_events AS SELECT * FROM campaign_events WITH NO DATA;
 
 -- name: count_topics
 SELECT count(DISTINCT topic) FROM ingest_offsets;
+
+-- name: browsing_records
+SELECT coalesce(sum(records), 0)::bigint FROM ingest_offsets WHERE topic = %(topic)s;

@@ -22,6 +22,8 @@ In the order a record travels:
     dead_letters  rejects forwarded to a topic of their own, where it is wanted
     verification  the proof that everything balances
     simulation    realistic traffic, from a seed
+    standing      how the whole stands: lag, freshness, months, storage, rejects; pure
+    dashboard     the live page and its JSON API
     cli           the command line; commands has one file each
 
 Everything raises the errors of `errors`, is set up by `settings` and speaks through `logs`.

@@ -61,13 +61,13 @@ _BATCH_AT: Final = KEY_BYTES + 4
 _JSONB_VERSION: Final = b"\x01"
 
 
+@dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of binary COPY that lie one behind the other in a buffer."""
+    """Rows of binary COPY, one behind the other in a buffer, each from a start to an end."""
 
-    def __init__(self, buffer: Buffer, starts: Positions, ends: Positions) -> None:
-        self._buffer = buffer
-        self._starts = starts
-        self._ends = ends
+    buffer: Buffer
+    starts: Positions
+    ends: Positions
 
     @classmethod
     def of(cls, rows: Iterable[bytes]) -> "Rows":
@@ -80,7 +80,17 @@ class Rows:
         return cls.of(())
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self.starts)
+
+    def __add__(self, following: "Rows") -> "Rows":
+        """These rows and behind them those, in a new buffer."""
+        buffer, _, (behind, _) = Buffer.of((self.text, following.text))
+        moved = (behind - len(self.text) - self.begin, behind - following.begin)
+        return Rows(
+            buffer,
+            np.concatenate((self.starts + moved[0], following.starts + moved[1])),
+            np.concatenate((self.ends + moved[0], following.ends + moved[1])),
+        )
 
     def __iter__(self) -> Iterator[bytes]:
         """Each row by itself."""
@@ -88,11 +98,11 @@ class Rows:
 
     def row(self, number: int) -> bytes:
         """One of the rows."""
-        return bytes(self._buffer.characters[self._starts[number] : self._ends[number]])
+        return bytes(self.buffer.characters[self.starts[number] : self.ends[number]])
 
     def between(self, first: int, end: int) -> "Rows":
         """The rows with first <= number < end, in the same buffer."""
-        return Rows(self._buffer, self._starts[first:end], self._ends[first:end])
+        return Rows(self.buffer, self.starts[first:end], self.ends[first:end])
 
     def occurred_us(self) -> npt.NDArray[np.int64]:
         """occurred_at of each row, in µs since the epoch."""
@@ -103,14 +113,18 @@ class Rows:
         return self._numbers(_BATCH_AT)
 
     def _numbers(self, at: int) -> npt.NDArray[np.int64]:
-        return self._buffer.windows(self._starts + at, 8).view(">i8").astype(np.int64)
+        return self.buffer.windows(self.starts + at, 8).view(">i8").astype(np.int64)
 
     @property
     def text(self) -> memoryview:
         """All of them, as COPY takes them between header and trailer."""
-        if not len(self):
-            return memoryview(b"")
-        return self._buffer.characters.data[self._starts[0] : self._ends[-1]]
+        end = int(self.ends[-1]) if len(self) else 0
+        return self.buffer.characters.data[self.begin : end]
+
+    @property
+    def begin(self) -> int:
+        """Where the first of them starts."""
+        return int(self.starts[0]) if len(self) else 0
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ import typer
 
 from ingester.commands import offsets, rejected
 from ingester.commands.config import config
+from ingester.commands.dashboard import dashboard
 from ingester.commands.doctor import doctor
 from ingester.commands.migrate import migrate
 from ingester.commands.refresh import refresh
@@ -33,7 +34,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings come from flags, the environment or .env; see docs/operations.md.",
 )
-COMMANDS = (migrate, run, refresh, status, stats, why, verify, simulate, schema, doctor, config)
+COMMANDS = (
+    *(migrate, run, refresh, status, stats, why, dashboard),
+    *(verify, simulate, schema, doctor, config),
+)
 for command in COMMANDS:
     app.command()(command)
 for group in (offsets.app, rejected.app):

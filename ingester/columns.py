@@ -49,12 +49,16 @@ class Buffer:
         return cls(np.empty(size + cls._PADDING, np.uint8))
 
     @classmethod
-    def of(cls, texts: Sequence[bytes]) -> tuple["Buffer", Positions, Positions]:
-        """Lay texts one behind the other; returns where each starts and ends."""
+    def around(cls, *texts: bytes | memoryview) -> "Buffer":
+        """Lay texts one behind the other."""
+        return cls(np.frombuffer(b"".join((*texts, bytes(cls._PADDING))), np.uint8))
+
+    @classmethod
+    def of(cls, texts: Sequence[bytes | memoryview]) -> tuple["Buffer", Positions, Positions]:
+        """Lay texts one behind the other; returns also where each starts and ends."""
         sizes = np.fromiter(map(len, texts), np.int64, len(texts))
         ends = np.cumsum(sizes)
-        joined = b"".join((*texts, bytes(cls._PADDING)))
-        return cls(np.frombuffer(joined, np.uint8)), ends - sizes, ends
+        return cls.around(*texts), ends - sizes, ends
 
     @classmethod
     def encoded(cls, texts: Sequence[str]) -> tuple["Buffer", Positions, Positions]:
@@ -64,8 +68,7 @@ class Buffer:
             return cls.of([text.encode() for text in texts])
         sizes = np.fromiter(map(len, texts), np.int64, len(texts))
         ends = np.cumsum(sizes)
-        characters = np.frombuffer(joined.encode() + bytes(cls._PADDING), np.uint8)
-        return cls(characters), ends - sizes, ends
+        return cls.around(joined.encode()), ends - sizes, ends
 
     def windows(self, starts: Positions, length: int) -> npt.NDArray[np.bytes_]:
         """(N,) strings of `length` bytes from each start on."""

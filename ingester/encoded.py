@@ -52,11 +52,11 @@ class MonthRows:
     conflicting: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
     def __add__(self, other: "MonthRows") -> "MonthRows":
-        """Both; the other one's rows are of other campaigns."""
+        """Both, one behind the other; the other one's rows are of other campaigns."""
         return MonthRows(
-            Rows.of(sorted((*self.rows, *other.rows))),
-            Rows.of(sorted((*self.suspects, *other.suspects))),
-            Rows.of((*self.repeats, *other.repeats)),
+            self.rows + other.rows,
+            self.suspects + other.suspects,
+            self.repeats + other.repeats,
             np.concatenate((self.conflicting, other.conflicting)),
         )
 
@@ -142,32 +142,33 @@ def _encode(
     parts: list[tuple[Events, npt.NDArray[np.int32], int]] = []
     slices: list[int] = []
     unknown: dict[int, list[Events]] = {}
+    rows_of: Counter[int] = Counter()
     for number, (batch_id, every) in enumerate(events_of.items()):
         for events in every:
             found = np.fromiter(
                 map(keys.get, events.campaign_ids, repeat(_NO_KEY)), np.int32, len(events)
             )
-            known = found != _NO_KEY
-            if not known.all():
-                unknown.setdefault(batch_id, []).append(events.chosen(~known))
-            # Choosing all of them would cost as much as encoding them.
-            chosen = events if known.all() else events.chosen(known)
-            parts.append((chosen, found[known], batch_id))
+            missing = found == _NO_KEY
+            if missing.any():
+                unknown.setdefault(batch_id, []).append(events.chosen(missing))
+            parts.append((events, found, batch_id))
             slices.append(number)
+            rows_of[batch_id] += len(events) - int(np.count_nonzero(missing))
     columns = Columns.of(parts)
     order, repeats = _in_order(columns, _arrivals(slices, [events for events, *_ in parts]))
+    known = columns.keys != _NO_KEY
+    if unknown:
+        # They are few: leaving them out now costs less than choosing all others before.
+        order, repeats = order[known[order]], repeats[known[repeats[:, 0]]]
     met = hashes(columns.event_ids, columns.occurred_us, columns.keys)
     suspicious = np.concatenate(
         [np.empty(0, np.bool_), *(part.occurred_us <= newest[at] for part, _, at in parts)]
     )
     suspicious[suspicious] = recent.has(met[suspicious])
     repeats_of = Counter(columns.batch_ids[repeats[:, 0]].tolist())
-    rows_of: Counter[int] = Counter()
-    for events, _, batch_id in parts:
-        rows_of[batch_id] += len(events)
     counts = {batch_id: (rows_of[batch_id], repeats_of[batch_id]) for batch_id in events_of}
     months = _by_month(columns, order, suspicious, repeats)
-    return Encoded(generation, counts, months, unknown, met, newest)
+    return Encoded(generation, counts, months, unknown, met[known], newest)
 
 
 def _arrivals(slices: Sequence[int], parts: Sequence[Events]) -> npt.NDArray[np.int64]:
@@ -222,7 +223,7 @@ def _by_month(
             of(month).repeats = found
             of(month).conflicting = conflicting[told : told + len(found)]
             told += len(found)
-        kept = np.ones(len(order), np.bool_)
+        kept = np.ones(len(suspicious), np.bool_)
         kept[repeating] = False
         suspects = binary_copy.encode(columns, order[(kept & suspicious)[order]])
         for month, found in binary_copy.months_of(suspects):

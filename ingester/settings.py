@@ -21,7 +21,10 @@ from pydantic_settings.exceptions import SettingsError as UnreadableSettings
 
 from ingester.errors import SettingsError
 
-_SECRETS: Final = ("database_url", "kafka_sasl_password", "kafka_ssl_key_password")
+_SECRETS: Final = (
+    *("database_url", "kafka_sasl_password", "kafka_ssl_key_password"),
+    "ingester_dashboard_token",
+)
 
 # librdkafka properties that would void the guarantee, and what takes their place.
 _REFUSED_KAFKA_CONF: Final = {
@@ -44,6 +47,8 @@ _REFUSED_KAFKA_CONF: Final = {
     "sasl.password": "set KAFKA_SASL_PASSWORD",
     "ssl.key.password": "set KAFKA_SSL_KEY_PASSWORD",
 }
+
+_TOKEN_CHARACTERS_MIN: Final = 16
 
 
 class Settings(BaseSettings):
@@ -145,6 +150,32 @@ class Settings(BaseSettings):
         default=False,
         description="Let Kafka and PostgreSQL be reached without TLS on other machines.",
     )
+    ingester_dashboard_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        default=8090, description="0: any free port, see the log."
+    )
+    ingester_dashboard_host: str = Field(
+        default="127.0.0.1",
+        description="Elsewhere than on the loopback only with a token or a proxy's header.",
+    )
+    ingester_dashboard_token: SecretStr | None = Field(
+        default=None, description="Bearer token that opens page and API; at least 16 characters."
+    )
+    ingester_dashboard_proxy_header: str | None = Field(
+        default=None, description="Header in which a reverse proxy names the user it let in."
+    )
+    ingester_dashboard_proxy_peers: str = Field(
+        default="127.0.0.0/8,::1",
+        description="Networks from which that header is believed, with commas between.",
+    )
+    ingester_dashboard_statement_seconds_max: Annotated[float, Field(gt=0)] = Field(
+        default=5.0, description="statement_timeout of everything the dashboard asks."
+    )
+    ingester_dashboard_connections_max: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        default=8, description="Connections to PostgreSQL for answers; two more watch."
+    )
+    ingester_dashboard_live_max: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=100, description="Pages that are told of refreshes at the same time."
+    )
     ingester_log_level: Literal["debug", "info", "warning", "error"] = "info"
     ingester_log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: console on a terminal, else JSON lines."
@@ -182,6 +213,31 @@ class Settings(BaseSettings):
     def _dead_letters_go_elsewhere(self) -> Self:
         if self.ingester_dead_letter_topic == self.kafka_topic:
             raise ValueError("INGESTER_DEAD_LETTER_TOPIC must not be KAFKA_TOPIC: it never ends")
+        return self
+
+    @field_validator("ingester_dashboard_token")
+    @classmethod
+    def _not_guessed(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and len(token.get_secret_value()) < _TOKEN_CHARACTERS_MIN:
+            raise ValueError(f"needs at least {_TOKEN_CHARACTERS_MIN} characters")
+        return token
+
+    @field_validator("ingester_dashboard_proxy_peers")
+    @classmethod
+    def _are_networks(cls, peers: str) -> str:
+        for peer in filter(None, peers.split(",")):
+            ipaddress.ip_network(peer.strip())
+        return peers
+
+    @model_validator(mode="after")
+    def _dashboard_is_closed(self) -> Self:
+        has_access = self.ingester_dashboard_token or self.ingester_dashboard_proxy_header
+        if not is_loopback(self.ingester_dashboard_host) and not has_access:
+            raise ValueError(
+                f"INGESTER_DASHBOARD_HOST={self.ingester_dashboard_host} would show the statistics "
+                "to everybody who can reach it; set INGESTER_DASHBOARD_TOKEN, or "
+                "INGESTER_DASHBOARD_PROXY_HEADER behind a proxy that asks for a login"
+            )
         return self
 
     @property

@@ -85,6 +85,10 @@ GRANT SELECT ON ingest_batches TO ingester_reader;
 GRANT SELECT ON retention_floor TO ingester_reader;
 -- What the legacy table was called; whether it may be read is for its own grants.
 GRANT SELECT ON replay_state TO ingester_reader;
+-- The dashboard's operations page: progress and counts, no content of a reject.
+GRANT SELECT ON ingest_offsets, stats_refreshes, replay_ranges TO ingester_reader;
+GRANT SELECT (reason_code, state) ON rejected_events TO ingester_reader;
+GRANT SELECT (step, taken_at) ON migration_audit TO ingester_reader;
 
 -- The leaves that exist; new ones are granted by the function that makes them
 

@@ -1,7 +1,7 @@
 """`ingester status`."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -9,12 +9,10 @@ import typer
 from ingester.commands.terminal import plain_table, safe, terminal
 from ingester.errors import IngesterError
 from ingester.kafka import Reader
-from ingester.maintenance import months_from
 from ingester.settings import Settings, load_settings
+from ingester.standing import COUNTS, standing
 from ingester.store.connection import connect
 from ingester.store.reading import Row, state
-
-COUNTS = ("records", "inserted", "duplicates", "conflicting", "rejected")
 
 
 def status(
@@ -24,7 +22,9 @@ def status(
     settings = load_settings()
     with connect(settings, "ingester-status") as connection:
         known = state(connection)
-    report = _report(known, _ends(settings, known["partitions"]))
+    report = standing(
+        known, settings.kafka_topic, _ends(settings, known["partitions"]), datetime.now(UTC)
+    )
     if as_json:
         typer.echo(json.dumps(report, default=str))
     else:
@@ -44,47 +44,6 @@ def _ends(settings: Settings, partitions: list[Row]) -> dict[int, int]:
         return {}
     finally:
         reader.close()
-
-
-def _report(known: dict[str, Any], ends: dict[int, int]) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    partitions = [
-        {
-            **row,
-            "lag": max(ends[row["partition"]] - row["next_offset"], 0)
-            if row["partition"] in ends
-            else None,
-        }
-        for row in known["partitions"]
-    ]
-    freshness = known["freshness"]
-    waiting = now - freshness["complete_until"] if freshness["unfolded_batches"] else timedelta()
-    return {
-        "partitions": partitions,
-        "lag": sum(row["lag"] for row in partitions) if ends else None,
-        "totals": {count: sum(row[count] for row in partitions) for count in COUNTS},
-        "freshness": {**freshness, "seconds_behind": round(max(waiting.total_seconds(), 0.0), 3)},
-        "leaves": _leaves(known["leaves"], now.date()) | {"floor": known["floor"]},
-        "storage_bytes": known["storage"] | {"total": sum(known["storage"].values())},
-        "rejects": known["rejects"],
-    }
-
-
-def _leaves(names: list[str], today: date) -> dict[str, Any]:
-    """How many monthly leaves, which, how far ahead, and which months between are missing."""
-    months = sorted(date(int(name[-7:-3]), int(name[-2:]), 1) for name in names)
-    if not months:
-        return {"count": 0, "first": None, "last": None, "months_ahead": 0, "gaps": []}
-    span = (months[-1].year - months[0].year) * 12 + months[-1].month - months[0].month
-    present = set(months)
-    ahead = (months[-1].year - today.year) * 12 + months[-1].month - today.month
-    return {
-        "count": len(months),
-        "first": months[0],
-        "last": months[-1],
-        "months_ahead": ahead if today.replace(day=1) in present else 0,
-        "gaps": [month for month in months_from(months[0], span) if month not in present],
-    }
 
 
 def _show(report: dict[str, Any]) -> None:

@@ -44,6 +44,17 @@ def state(connection: Connection) -> dict[str, Any]:
         }
 
 
+def activity(connection: Connection) -> dict[str, Any]:
+    """Records by tenths of a minute, lately, and how far the migration has come."""
+    with translating("reading the activity"):
+        progress = rows(connection, "migration_progress")
+        return {
+            "rate": rows(connection, "ingest_rate"),
+            "replay": progress[0] if progress else None,
+            "migration_steps": rows(connection, "migration_steps"),
+        }
+
+
 def retention_floor(connection: Connection) -> datetime:
     """The first moment whose events are kept."""
     with translating("reading the retention floor"):

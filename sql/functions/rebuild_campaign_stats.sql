@@ -208,6 +208,7 @@ BEGIN
         (SELECT count(*) FROM rebuilt), (SELECT count(*) FROM kept), (SELECT count(*) FROM gone)
     INTO months, written, removed;
     changed := changed + written + removed;
+    PERFORM pg_notify('campaign_stats_refreshed', '');
 END
 $$;
 

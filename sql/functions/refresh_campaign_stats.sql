@@ -189,6 +189,8 @@ BEGIN
     END IF;
     IF batches > 0 THEN
         INSERT INTO stats_refreshes (started, batches, events) VALUES (started_at, batches, events);
+        -- With the commit, so that whoever listens finds the new numbers.
+        PERFORM pg_notify('campaign_stats_refreshed', '');
     END IF;
 END
 $$;

@@ -32,7 +32,8 @@ MAY_READ = {
         "rejected_events",
     },
     "reader": {
-        *("campaigns", "ingest_batches", "retention_floor", "replay_state"),
+        *("campaigns", "ingest_batches", "ingest_offsets", "retention_floor"),
+        *("replay_state", "replay_ranges", "stats_refreshes"),
         *("campaign_daily_rollup", "campaign_weekly_rollup", "campaign_monthly_rollup"),
     },
 }
@@ -70,6 +71,11 @@ FUNCTIONS = {
     },
     "SELECT email_account_id FROM campaign_events": {"writer"},
     "SELECT metadata FROM campaign_events": {"writer"},
+    "SELECT reason_code, state FROM rejected_events": {"reader", "refresher"},
+    "SELECT value FROM rejected_events": {"refresher"},
+    "SELECT detail FROM rejected_events": {"refresher"},
+    "SELECT step, taken_at FROM migration_audit": {"reader"},
+    "SELECT evidence FROM migration_audit": set[str](),
     "SELECT * FROM campaign_daily_stats": {"reader"},
     "SELECT * FROM campaign_weekly_stats": {"reader"},
     "SELECT * FROM campaign_monthly_stats": {"reader"},

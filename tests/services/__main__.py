@@ -1,20 +1,26 @@
 """`python -m tests.services up | down | clean | tools`: behind make up, make down, make clean.
 
-`up` may be called any number of times: what runs already is left alone. `tools` installs Java and
-Maven where they are needed, missing, and ours to install.
+`up` may be called any number of times: what runs already is left alone. `tools` installs what the
+tests need where it is missing and ours to install: Java and Maven, Chromium.
 """
 
 import argparse
 import sys
 
-from tests.services import standing
+from tests.services import browser, standing
 from tests.services.errors import ServiceError
+
+
+def _tools() -> None:
+    standing.install_tools()
+    browser.install_missing()
+
 
 _COMMANDS = {
     "up": ("start Kafka and PostgreSQL, write .local/env", standing.up),
     "down": ("stop exactly what up started", standing.down),
     "clean": ("stop, and remove everything under .local", standing.clean),
-    "tools": ("install Java and Maven where they are needed and missing", standing.install_tools),
+    "tools": ("install Java, Maven and Chromium where they are needed and missing", _tools),
 }
 
 

@@ -39,11 +39,11 @@ def install_missing() -> None:
     if not missing() or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     print(f"Missing: {', '.join(missing())}. Installing with apt-get.", file=sys.stderr, flush=True)
-    _apt_get("update")
+    apt_get("update")
     wanted = ["maven"]
     if _java_version() < JAVA_LOWEST:
         wanted.append(next(filter(_is_offered, _JAVA_PACKAGES), _JAVA_PACKAGES[-1]))
-    _apt_get("install", "--yes", "--no-install-recommends", *wanted)
+    apt_get("install", "--yes", "--no-install-recommends", *wanted)
     missing.cache_clear()
     _java_version.cache_clear()
 
@@ -58,8 +58,8 @@ def _java_version() -> int:
     return int(found[1]) if found else 0
 
 
-def _apt_get(*arguments: str) -> None:
-    """What is still missing after a failure is reported with the other choices."""
+def apt_get(*arguments: str) -> None:
+    """Run it without questions; what is still missing after a failure is for others to report."""
     ran = subprocess.run(
         ["apt-get", "-qq", *arguments],
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},

@@ -68,8 +68,8 @@ def repeats_in(found: Encoded) -> list[tuple[bytes, bool]]:
 def facts(found: Encoded) -> tuple[object, ...]:
     months = {
         month: (
-            list(rows.rows),
-            list(rows.suspects),
+            sorted(rows.rows),
+            sorted(rows.suspects),
             sorted(zip(rows.repeats, rows.conflicting.tolist(), strict=True)),
         )
         for month, rows in found.months.items()

@@ -1,0 +1,139 @@
+"""Puts the parts together: pages, API, live events, access; and errors as answers."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs
+
+import structlog
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import Response
+
+from ingester.dashboard import campaigns, live, operations
+from ingester.dashboard.access import COOKIE, SESSION_SECONDS, Access, Gate
+from ingester.dashboard.live import Hub
+from ingester.dashboard.operations import Watch
+from ingester.dashboard.shared import Shared
+from ingester.errors import IngesterError, TemporaryError, UsageError
+from ingester.repository import AsyncPostgresRepository
+from ingester.settings import Settings
+from ingester.store.listening import RefreshListener
+
+log = structlog.get_logger(__name__)
+
+_STATIC: Final = Path(__file__).with_name("static")
+_PAGES: Final = ("/", "/campaign", "/operations")
+_FORM_BYTES_MAX: Final = 4096
+
+
+def create_app(settings: Settings, gate: Gate) -> FastAPI:
+    """The ASGI application; it connects when it is started."""
+    app = FastAPI(
+        title="Campaign statistics",
+        version=version("campaign-event-ingester"),
+        description="Reads what `get_campaign_stats` and the views say; writes nothing.",
+        openapi_url="/api/openapi.json",
+        # Both would load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.state.gate = gate
+    api = APIRouter(prefix="/api", responses={503: {"description": "The database is away or busy"}})
+    for part in (campaigns, operations, live):
+        api.include_router(part.router)
+    app.include_router(api)
+    app.include_router(_pages())
+    app.mount("/static", _Static(directory=_STATIC))
+    app.add_exception_handler(IngesterError, _as_answer)
+    app.add_middleware(Access, gate=gate)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    app.state.hub = hub = Hub(settings.ingester_dashboard_live_max)
+    async with await AsyncPostgresRepository.connect(
+        settings,
+        connections_max=settings.ingester_dashboard_connections_max,
+        statement_seconds_max=settings.ingester_dashboard_statement_seconds_max,
+    ) as repository:
+        app.state.repository = repository
+        app.state.shared = Shared(hub)
+        app.state.watch = Watch(settings)
+        listener = RefreshListener(settings, lambda: hub.tell("refresh"), lambda: hub.tell("lost"))
+        listener.start()
+        try:
+            yield
+        finally:
+            listener.stop()
+
+
+class _Static(StaticFiles):
+    """Asked again each time (it costs a 304), so that an upgrade is seen at once."""
+
+    def file_response(self, *arguments: object, **named: object) -> Response:
+        response = super().file_response(*arguments, **named)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+async def _as_answer(request: Request, error: Exception) -> JSONResponse:
+    """Our errors by what the caller can do about them; the words are ours and name no secret."""
+    if isinstance(error, UsageError):
+        return JSONResponse({"detail": str(error)}, 422)
+    log.warning("not_answered", path=request.url.path, detail=str(error))
+    if isinstance(error, TemporaryError):
+        again = {"Retry-After": "2"}
+        return JSONResponse(
+            {"detail": "the database is away, or needed too long: narrow the range, or try again"},
+            503,
+            again,
+        )
+    return JSONResponse({"detail": f"{error}"}, 503)
+
+
+def _pages() -> APIRouter:
+    """The page itself, whichever view its address names; the login; a sign of life."""
+    router = APIRouter(include_in_schema=False)
+
+    def page() -> FileResponse:
+        return FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    for path in _PAGES:
+        router.add_api_route(path, page, methods=["GET", "HEAD"])
+
+    @router.get("/livez")
+    async def livez() -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    @router.get("/login")
+    async def login() -> FileResponse:
+        return FileResponse(_STATIC / "login.html")
+
+    @router.post("/login")
+    async def log_in(request: Request) -> Response:
+        gate: Gate = request.app.state.gate
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _FORM_BYTES_MAX:
+                return PlainTextResponse("too long\n", 413)
+        given = parse_qs(body.decode(errors="replace")).get("token", [""])[0]
+        cookie = gate.session(given.strip())
+        if cookie is None:
+            return FileResponse(_STATIC / "login-failed.html", 401)
+        answer = RedirectResponse("/", 303)
+        is_secure = request.url.scheme == "https"
+        answer.set_cookie(
+            COOKIE, cookie, SESSION_SECONDS, httponly=True, samesite="strict", secure=is_secure
+        )
+        return answer
+
+    return router

@@ -1,0 +1,234 @@
+"""The routes that campaign managers need; each is one answer of the repository.
+
+A campaign's id is a parameter and never part of a path: it may hold slashes, dots, anything.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from pydantic import BaseModel
+
+from ingester.dashboard import answer
+from ingester.dashboard.question import (
+    STATS_ROWS_MAX,
+    CampaignId,
+    CampaignIds,
+    Day,
+    Format,
+    InRange,
+    Key,
+    Metric,
+    PageRows,
+    checked,
+    event_key,
+)
+from ingester.dashboard.shared import Shared
+from ingester.dashboard.spreadsheet import as_csv
+from ingester.repository import (
+    AsyncPostgresRepository,
+    CampaignSeries,
+    Granularity,
+    StoredEvent,
+)
+
+router = APIRouter()
+
+
+def _repository(request: Request) -> AsyncPostgresRepository:
+    found: AsyncPostgresRepository = request.app.state.repository
+    return found
+
+
+def _shared(request: Request) -> Shared:
+    found: Shared = request.app.state.shared
+    return found
+
+
+@router.get("/totals")
+async def totals(request: Request, days: InRange, campaign: CampaignIds = None) -> answer.Totals:
+    """All campaigns, or some, over a range; and over the range before it, to compare."""
+    ask, read = _shared(request).ask, _repository(request).get_aggregated_stats
+    asked = checked(campaign, days, Granularity.ALL)
+    found = await ask(read, days.first, days.last, asked, Granularity.ALL)
+    before = days.before
+    previous = None
+    if before is not None:
+        earlier = await ask(read, before.first, before.last, asked, Granularity.ALL)
+        previous = answer.Numbers.of(earlier.total)
+    return answer.Totals(
+        as_of=found.as_of, totals=answer.Numbers.of(found.total), previous=previous
+    )
+
+
+@router.get("/trend", response_model=answer.Trend)
+async def trend(
+    request: Request,
+    days: InRange,
+    campaign: CampaignIds = None,
+    by: Granularity = Granularity.DAY,
+    format: Format = Format.JSON,  # noqa: A002 - as it is called in the address
+) -> answer.Trend | Response:
+    """All campaigns, or some, as one, by period; periods without data are left out."""
+    asked = checked(campaign, days, by)
+    found = await _shared(request).ask(
+        _repository(request).get_aggregated_stats, days.first, days.last, asked, by
+    )
+    periods = [
+        answer.Period.of(period.metrics, period_start=period.period_start)
+        for period in found.periods
+    ]
+    if format is Format.CSV:
+        return _csv(answer.Period, periods, "trend", "period_start")
+    return answer.Trend.model_construct(as_of=found.as_of, by=by, periods=periods)
+
+
+@router.get("/stats", response_model=answer.Stats)
+async def stats(
+    request: Request,
+    days: InRange,
+    campaign: CampaignIds = None,
+    by: Granularity = Granularity.DAY,
+    format: Format = Format.JSON,  # noqa: A002
+) -> answer.Stats | Response:
+    """Each campaign by period, exactly as `get_campaign_stats` answers."""
+    asked = checked(campaign, days, by)
+    found = await _shared(request).ask(
+        _repository(request).get_stats_for_campaigns, asked, days.first, days.last, by
+    )
+    rows = _rows(found.campaigns)
+    if len(rows) > STATS_ROWS_MAX:
+        raise HTTPException(
+            422, f"that is more than {STATS_ROWS_MAX} rows: narrow the range or name campaigns"
+        )
+    if format is Format.CSV:
+        return _csv(answer.Row, rows, "stats", "campaign_id", "period_start")
+    return answer.Stats.model_construct(as_of=found.as_of, by=by, rows=rows)
+
+
+@router.get("/top", response_model=answer.Top)
+async def top(
+    request: Request,
+    days: InRange,
+    metric: Metric = Metric.SENT,
+    limit: PageRows = 10,
+    format: Format = Format.JSON,  # noqa: A002
+) -> answer.Top | Response:
+    """The campaigns with the most of a metric over a range."""
+    found = await _shared(request).ask(
+        _repository(request).get_top_campaigns, days.first, days.last, metric.value, limit
+    )
+    ranked = [
+        answer.Ranked.of(series.total, campaign_id=series.campaign_id) for series in found.campaigns
+    ]
+    if format is Format.CSV:
+        return _csv(answer.Ranked, ranked, "top-campaigns", "campaign_id")
+    return answer.Top.model_construct(as_of=found.as_of, campaigns=ranked)
+
+
+@router.get("/campaigns")
+async def campaigns(
+    request: Request,
+    containing: Annotated[str | None, Query(min_length=1, max_length=255)] = None,
+    after: Annotated[str | None, Query(max_length=255)] = None,
+    limit: PageRows = 20,
+) -> answer.Campaigns:
+    """Campaigns by id, a page at a time; `containing` finds a part of it, whatever its case."""
+    found = await _shared(request).ask(
+        _repository(request).list_campaigns, containing, after, limit
+    )
+    return answer.Campaigns(
+        as_of=found.as_of,
+        campaigns=[answer.Known.of(each) for each in found.campaigns],
+        next_after=found.next_after,
+    )
+
+
+@router.get("/campaign")
+async def campaign(request: Request, campaign: CampaignId) -> answer.Profile:
+    """All that ever happened in one campaign."""
+    found = await _shared(request).ask(
+        _repository(request).get_aggregated_totals_for_campaigns, (campaign,)
+    )
+    return answer.Profile.of_totals(found.campaigns[0], campaign, found.as_of)
+
+
+@router.get("/events", response_model=answer.Events)
+async def events(
+    request: Request,
+    campaign: CampaignId,
+    days: InRange,
+    before: Key = None,
+    limit: PageRows = 50,
+    format: Format = Format.JSON,  # noqa: A002
+) -> answer.Events | Response:
+    """A campaign's events, the newest first; `before` is the page's `next_before`."""
+    page = await _shared(request).ask(
+        _repository(request).get_event_history,
+        campaign,
+        days.first,
+        days.last,
+        before=event_key(before),
+        limit=limit,
+    )
+    found = [_event(event) for event in page.events]
+    if format is Format.CSV:
+        return _csv(answer.Event, found, "events")
+    next_before = None if page.next_before is None else str(page.next_before)
+    return answer.Events(as_of=page.as_of, events=found, next_before=next_before)
+
+
+@router.get("/why")
+async def why(
+    request: Request, campaign: CampaignId, day: Day, after: Key = None, limit: PageRows = 50
+) -> answer.Why:
+    """The events behind a campaign's UTC day: where they came from, and what came with them."""
+    found = await _shared(request).ask(
+        _repository(request).explain, campaign, day, after=event_key(after), limit=limit
+    )
+    return answer.Why(
+        as_of=found.as_of,
+        shown=answer.Numbers.of(found.shown),
+        counted=answer.Numbers.of(found.metrics),
+        events_total=found.events_total,
+        events=[_event(each.event) for each in found.events],
+        next_after=None if found.next_after is None else str(found.next_after),
+        ranges=[answer.LedgerRange.of_range(one) for one in found.ranges],
+        ranges_total=found.totals.ranges,
+        duplicates=found.totals.duplicates,
+        rejected=found.totals.rejected,
+        is_below_floor=found.is_below_floor,
+        legacy=None
+        if found.legacy is None
+        else answer.Legacy(
+            table=found.legacy.table, rows=list(found.legacy.rows), problem=found.legacy.problem
+        ),
+    )
+
+
+def _rows(campaigns: Sequence[CampaignSeries]) -> list[answer.Row]:
+    return [
+        answer.Row.of(
+            period.metrics, campaign_id=series.campaign_id, period_start=period.period_start
+        )
+        for series in campaigns
+        for period in series.periods
+    ]
+
+
+def _event(event: StoredEvent) -> answer.Event:
+    return answer.Event(
+        occurred_at=event.occurred_at,
+        event_id=event.event_id,
+        event_type=event.event_type,
+        count=event.count,
+        is_replayed=event.is_replayed,
+    )
+
+
+def _csv(model: type[BaseModel], rows: Sequence[BaseModel], name: str, *first: str) -> Response:
+    """`first`: the columns that come first."""
+    columns = [*first, *(column for column in model.model_fields if column not in first)]
+    text = as_csv(columns, (row.model_dump(mode="json") for row in rows))
+    disposition = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return Response(text, media_type="text/csv; charset=utf-8", headers=disposition)

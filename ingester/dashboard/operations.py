@@ -1,0 +1,75 @@
+"""The route that operators need: how the whole stands, looked at once for all who ask."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+
+from ingester.dashboard import answer
+from ingester.dashboard.lag import Ends
+from ingester.settings import Settings
+from ingester.standing import standing
+from ingester.store.reading import activity, state
+from ingester.store.session import Session
+
+_KEPT_SECONDS: Final = 1.0
+"""A look counts all rejects: however many pages are open, it is taken once a second at most."""
+_MINUTE: Final = timedelta(minutes=1)
+
+router = APIRouter()
+
+
+class Watch:
+    """Takes the looks, one at a time, on one connection."""
+
+    def __init__(self, settings: Settings) -> None:
+        limit = settings.ingester_dashboard_statement_seconds_max
+        limited = settings.model_copy(update={"ingester_statement_seconds_max": limit})
+        self._topic = settings.kafka_topic
+        self._session = Session(limited, "ingester-dashboard-operations")
+        self._ends = Ends(settings)
+        self._ends.start()
+        self._turn = asyncio.Lock()
+        self._last: answer.Operations | None = None
+        self._looked_at = float("-inf")
+
+    async def look(self) -> answer.Operations:
+        """What was seen less than a second ago, else a new look."""
+        async with self._turn:
+            if self._last is None or time.monotonic() - self._looked_at > _KEPT_SECONDS:
+                self._last = await asyncio.to_thread(self._look)
+                self._looked_at = time.monotonic()
+            return self._last
+
+    def _look(self) -> answer.Operations:
+        with self._session.use("looking at the whole") as connection:
+            known = state(connection)
+            active = activity(connection)
+        now = datetime.now(UTC)
+        ours = [row["partition"] for row in known["partitions"] if row["topic"] == self._topic]
+        report = standing(known, self._topic, self._ends.of(ours), now)
+        return answer.Operations(
+            at=now,
+            records_per_second=_per_second(active["rate"], now),
+            lag_problem=self._ends.problem,
+            **report,
+            **active,
+        )
+
+
+def _per_second(rate: list[dict[str, Any]], now: datetime) -> float:
+    """Over the last minute of whole tenths: the one under way would pull the number down."""
+    step = timedelta(seconds=10)
+    end = datetime.fromtimestamp(now.timestamp() // 10 * 10, UTC)
+    whole = (row for row in rate if end - _MINUTE <= row["since"] <= end - step)
+    records: int = sum(row["records"] for row in whole)
+    return round(records / _MINUTE.total_seconds(), 1)
+
+
+@router.get("/operations")
+async def operations(request: Request) -> answer.Operations:
+    """Ingestion, lag, freshness, months, rejects, storage and migration."""
+    watch: Watch = request.app.state.watch
+    return await watch.look()
