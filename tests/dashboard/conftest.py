@@ -97,14 +97,17 @@ def _hostile(rng: random.Random) -> Iterator[Publication]:
         )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
-    """Its driver."""
+    """Its driver.
+
+    As long as it lives an event loop runs in this thread: tests with one of their own must wait.
+    """
     with sync_playwright() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """The system's Chromium, headless."""
     path = chromium()

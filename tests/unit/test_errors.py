@@ -9,6 +9,7 @@ from ingester.errors import (
     CommitUnknown,
     DifferencesFound,
     IngesterError,
+    InvalidEvent,
     NeedsAPerson,
     NotPermitted,
     OffsetGap,
@@ -46,12 +47,18 @@ def test_no_error_is_missing_here() -> None:
         for _, each in inspect.getmembers(errors, inspect.isclass)
         if issubclass(each, Exception)
     }
-    assert defined == CODES.keys()
+    assert defined == {*CODES, InvalidEvent}
+
+
+def test_an_invalid_event_is_a_usage_error_that_knows_its_reason() -> None:
+    error = InvalidEvent("invalid_value", "count: too small")
+    assert (error.exit_code, error.reason_code) == (2, "invalid_value")
+    assert str(error) == "invalid_value: count: too small"
 
 
 def test_the_picture_in_the_docstring_shows_every_error() -> None:
     assert errors.__doc__ is not None
-    assert all(error.__name__ in errors.__doc__ for error in CODES)
+    assert all(error.__name__ in errors.__doc__ for error in (*CODES, InvalidEvent))
 
 
 def test_only_what_passes_by_itself_is_tried_again() -> None:
