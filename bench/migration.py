@@ -65,14 +65,6 @@ def main(
         for number in range(1, repeat + 1):
             ours.append(migrate(where, database, until))
             if number == repeat:
-                # As in life: autovacuum counts the rows, the refresher's upkeep packs sparse keys.
-                database.run("vacuum_all")
-                _run(
-                    live.environment(where, database.url, "none", "none"),
-                    "refresh",
-                    "--once",
-                    program="ingester",
-                )
                 database.run("vacuum_all")
                 storage = dict(database.rows("new_storage"))
                 compared = dashboard.compare(database, until, _DASHBOARD_ROUNDS)

@@ -2,7 +2,7 @@
 
 The columns are sent in the order of `COLUMNS`, which starts with the primary key: all of a row's
 leading fields have fixed widths and are big-endian, so comparing two rows byte by byte compares
-their keys, and sorting bytes sorts the batch as its index is sorted. The format is described in
+their keys. Rows are laid down in the order they are asked for. The format is described in
 PostgreSQL's manual under COPY, "Binary Format"; binary COPY casts nothing, so every width and
 every sign here must be right (a property test compares with the text form).
 """

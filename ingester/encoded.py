@@ -42,6 +42,7 @@ class Tally:
 class MonthRows:
     """The rows of one month in the order of their primary key, ready for COPY.
 
+    Those of campaigns that had to be looked up first stand behind the others, in that order too.
     `suspects` were met lately and may be in the table already; `rows` hardly. `repeats` repeat one
     of them; `conflicting` says which of these tell another story than the first.
     """

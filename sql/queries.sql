@@ -237,9 +237,10 @@ DELETE FROM stats_refreshes WHERE finished < clock_timestamp() - interval '30 da
 
 -- name: sparse_indexes
 -- Primary keys worth packing: of leaves whose month is over (is_final: hardly anything will be
--- added) and of the roll-ups. How full an index is follows from its size and the rows of its table
--- as vacuum or analyze counted them last; an entry is 40 or 16 bytes and 4 of line pointer, and
--- metapage and root are left out. Thresholds lie below what packing reaches, 100 and 90 percent.
+-- added) and of the roll-ups. How full an index is follows from its size and the rows of its table:
+-- as vacuum or analyze counted them last, or as writers have reported them since. An entry is 40 or
+-- 16 bytes and 4 of line pointer, and metapage and root are left out. Thresholds lie below what
+-- packing reaches, 100 and 90 percent.
 SELECT name, is_final
 FROM (
     SELECT
@@ -264,14 +265,16 @@ FROM (
     INNER JOIN pg_index AS key ON heap.oid = key.indrelid
     INNER JOIN pg_class AS index ON key.indexrelid = index.oid
     CROSS JOIN LATERAL (
-        SELECT current_setting('block_size')::integer AS bytes
-    ) AS block
+        SELECT
+            current_setting('block_size')::integer AS bytes,
+            greatest(heap.reltuples, pg_stat_get_live_tuples(heap.oid)) AS rows
+    ) AS known
     WHERE
         key.indisprimary AND key.indisvalid AND pg_has_role(index.relowner, 'USAGE')
-        AND pg_relation_size(index.oid) >= 16 * block.bytes
-        AND heap.reltuples > 0
-        AND heap.reltuples * kept.entry_bytes
-        < kept.full_enough * (pg_relation_size(index.oid) / block.bytes - 2) * (block.bytes - 40)
+        AND pg_relation_size(index.oid) >= 16 * known.bytes
+        AND known.rows > 0
+        AND known.rows * kept.entry_bytes
+        < kept.full_enough * (pg_relation_size(index.oid) / known.bytes - 2) * (known.bytes - 40)
 ) AS sparse
 WHERE bytes_so_far <= %(bytes_max)s
 ORDER BY bytes_so_far;

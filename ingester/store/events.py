@@ -39,8 +39,6 @@ from ingester.store.takeover import Takeover
 
 log = structlog.get_logger(__name__)
 
-"""Rows sent again, at most, after a refused one."""
-
 
 class _Refused(Exception):
     """The stored offset of some partitions is not where the slices start."""
