@@ -238,9 +238,10 @@ DELETE FROM stats_refreshes WHERE finished < clock_timestamp() - interval '30 da
 -- name: sparse_indexes
 -- Primary keys worth packing: of leaves whose month is over (is_final: hardly anything will be
 -- added) and of the roll-ups. How full an index is follows from its size and the rows of its table:
--- as vacuum or analyze counted them last, or as writers have reported them since. An entry is 40 or
--- 16 bytes and 4 of line pointer, and metapage and root are left out. Thresholds lie below what
--- packing reaches, 100 and 90 percent.
+-- as vacuum or analyze counted them last or, before the first of these, as writers have reported
+-- them (after it, reports count twice what was not reported yet). An entry is 40 or 16 bytes and 4
+-- of line pointer, and metapage and root are left out. Thresholds lie below what packing reaches,
+-- 100 and 90 percent.
 SELECT name, is_final
 FROM (
     SELECT
@@ -267,7 +268,9 @@ FROM (
     CROSS JOIN LATERAL (
         SELECT
             current_setting('block_size')::integer AS bytes,
-            greatest(heap.reltuples, pg_stat_get_live_tuples(heap.oid)) AS rows
+            CASE
+                WHEN heap.reltuples >= 0 THEN heap.reltuples ELSE pg_stat_get_live_tuples(heap.oid)
+            END AS rows
     ) AS known
     WHERE
         key.indisprimary AND key.indisvalid AND pg_has_role(index.relowner, 'USAGE')
