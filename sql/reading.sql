@@ -30,6 +30,24 @@ LEFT JOIN (
 ) AS found ON true
 ORDER BY found.period_start;
 
+-- name: read_days_of_all
+-- As the statement above answers for all campaigns by day, without naming each of them on the way.
+SELECT
+    answer.as_of, found.event_date::timestamp AS period_start,
+    found.sent, found.opened, found.clicked, found.replied, found.positive_replies, found.bounced
+FROM campaign_stats_as_of() AS answer (as_of)
+LEFT JOIN (
+    SELECT
+        event_date, sum(sent) AS sent, sum(opened) AS opened, sum(clicked) AS clicked,
+        sum(replied) AS replied, sum(positive_replies) AS positive_replies, sum(bounced) AS bounced
+    FROM campaign_daily_rollup
+    WHERE
+        event_date BETWEEN coalesce(%(start_date)s::date, '-infinity')
+        AND coalesce(%(end_date)s::date, 'infinity')
+    GROUP BY event_date
+) AS found ON true
+ORDER BY found.event_date;
+
 -- name: read_top_campaigns
 SELECT
     answer.as_of, found.campaign_id, found.period_start,

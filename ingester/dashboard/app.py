@@ -1,5 +1,6 @@
 """Puts the parts together: pages, API, live events, access; and errors as answers."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from importlib.metadata import version
@@ -58,21 +59,23 @@ def create_app(settings: Settings, gate: Gate) -> FastAPI:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    app.state.hub = hub = Hub(settings.ingester_dashboard_live_max)
+    app.state.shared = shared = Shared()
+    app.state.hub = hub = Hub(settings.ingester_dashboard_live_max, shared)
     async with await AsyncPostgresRepository.connect(
         settings,
         connections_max=settings.ingester_dashboard_connections_max,
         statement_seconds_max=settings.ingester_dashboard_statement_seconds_max,
     ) as repository:
         app.state.repository = repository
-        app.state.shared = Shared(hub)
         app.state.watch = Watch(settings)
         listener = RefreshListener(settings, lambda: hub.tell("refresh"), lambda: hub.tell("lost"))
         listener.start()
+        telling = asyncio.ensure_future(hub.run())
         try:
             yield
         finally:
             listener.stop()
+            telling.cancel()
 
 
 class _Static(StaticFiles):

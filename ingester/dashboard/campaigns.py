@@ -4,7 +4,7 @@ A campaign's id is a parameter and never part of a path: it may hold slashes, do
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel
@@ -20,12 +20,14 @@ from ingester.dashboard.question import (
     Key,
     Metric,
     PageRows,
+    Range,
     checked,
     event_key,
 )
 from ingester.dashboard.shared import Shared
 from ingester.dashboard.spreadsheet import as_csv
 from ingester.repository import (
+    AggregatedStats,
     AsyncPostgresRepository,
     CampaignSeries,
     Granularity,
@@ -33,6 +35,9 @@ from ingester.repository import (
 )
 
 router = APIRouter()
+
+_SUMMED_DAYS_MAX: Final = 100
+"""Of longer ranges the totals come sooner from whole months."""
 
 
 def _repository(request: Request) -> AsyncPostgresRepository:
@@ -48,13 +53,15 @@ def _shared(request: Request) -> Shared:
 @router.get("/totals")
 async def totals(request: Request, days: InRange, campaign: CampaignIds = None) -> answer.Totals:
     """All campaigns, or some, over a range; and over the range before it, to compare."""
-    ask, read = _shared(request).ask, _repository(request).get_aggregated_stats
     asked = checked(campaign, days, Granularity.ALL)
-    found = await ask(read, days.first, days.last, asked, Granularity.ALL)
-    before = days.before
+    found = await _by_day(request, days, asked)
+    if found is None:
+        found = await _aggregated(request, days, asked, Granularity.ALL)
     previous = None
-    if before is not None:
-        earlier = await ask(read, before.first, before.last, asked, Granularity.ALL)
+    if days.before is not None:
+        earlier = await _by_day(request, days, asked, before=True)
+        if earlier is None:
+            earlier = await _aggregated(request, days.before, asked, Granularity.ALL)
         previous = answer.Numbers.of(earlier.total)
     return answer.Totals(
         as_of=found.as_of, totals=answer.Numbers.of(found.total), previous=previous
@@ -71,9 +78,9 @@ async def trend(
 ) -> answer.Trend | Response:
     """All campaigns, or some, as one, by period; periods without data are left out."""
     asked = checked(campaign, days, by)
-    found = await _shared(request).ask(
-        _repository(request).get_aggregated_stats, days.first, days.last, asked, by
-    )
+    found = await _by_day(request, days, asked) if by is Granularity.DAY else None
+    if found is None:
+        found = await _aggregated(request, days, asked, by)
     periods = [
         answer.Period.of(period.metrics, period_start=period.period_start)
         for period in found.periods
@@ -204,6 +211,26 @@ async def why(
             table=found.legacy.table, rows=list(found.legacy.rows), problem=found.legacy.problem
         ),
     )
+
+
+async def _aggregated(
+    request: Request, days: Range, campaigns: tuple[str, ...] | None, by: Granularity
+) -> AggregatedStats:
+    read = _repository(request).get_aggregated_stats
+    return await _shared(request).ask(read, days.first, days.last, campaigns, by)
+
+
+async def _by_day(
+    request: Request, days: Range, campaigns: tuple[str, ...] | None, *, before: bool = False
+) -> AggregatedStats | None:
+    """The range, or the one before it, out of one answer for totals and trend; None: too long."""
+    earlier = days.before
+    if earlier is None or days.length > _SUMMED_DAYS_MAX:
+        return None
+    both = Range(earlier.first, days.last)
+    found = await _aggregated(request, both, campaigns, Granularity.DAY)
+    wanted = earlier if before else days
+    return found.within(wanted.first, wanted.last)
 
 
 def _rows(campaigns: Sequence[CampaignSeries]) -> list[answer.Row]:

@@ -1,7 +1,8 @@
 """Refreshes as server-sent events: what LISTEN hears goes to every page that is open.
 
-Pages are told that something changed, never what: each asks again for what it shows. Several
-refreshes within `QUIET_SECONDS` are one, so that a refresher that catches up floods nobody.
+Pages are told that something changed, never what: each asks again for what it shows, and finds
+that answer ready (`shared`). Several refreshes within `QUIET_SECONDS` are one, so that a refresher
+that catches up floods nobody.
 """
 
 import asyncio
@@ -11,6 +12,8 @@ from typing import Final
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
+
+from ingester.dashboard.shared import Shared
 
 QUIET_SECONDS: Final = 0.25
 HEARTBEAT_SECONDS: Final = 15.0
@@ -22,23 +25,31 @@ router = APIRouter()
 class Hub:
     """The open pages. Belongs to the event loop it is made in; `tell` may come from any thread."""
 
-    def __init__(self, pages_max: int) -> None:
+    def __init__(self, pages_max: int, shared: Shared) -> None:
         self._loop = asyncio.get_running_loop()
+        self._shared = shared
+        self._heard = "lost"
+        self._has_news = asyncio.Event()
         self._pages: set[asyncio.Event] = set()
         self._pages_max = pages_max
         self._state = "lost"
         self._is_closed = False
-        self.refreshes = 0
-        """How often the statistics may have changed."""
-
-    @property
-    def is_listening(self) -> bool:
-        """Whether refreshes would be heard now."""
-        return self._state == "refresh"
 
     def tell(self, state: str) -> None:
         """`refresh`: there are new statistics; `lost`: the database does not answer."""
-        self._loop.call_soon_threadsafe(self._spread, state)
+        self._loop.call_soon_threadsafe(self._hear, state)
+
+    async def run(self) -> None:
+        """Pass on what is heard, until cancelled; of what comes meanwhile the last counts."""
+        while True:
+            await self._has_news.wait()
+            self._has_news.clear()
+            state = self._heard
+            if state == "refresh":
+                await self._shared.renew()
+            else:
+                self._shared.forget()
+            self._spread(state)
 
     def close(self) -> None:
         """Let every page go, so that the server can leave; from the loop's own thread."""
@@ -75,9 +86,12 @@ class Hub:
             yield f"event: {self._state}\ndata: {{}}\n\n"
             await asyncio.sleep(QUIET_SECONDS)
 
+    def _hear(self, state: str) -> None:
+        self._heard = state
+        self._has_news.set()
+
     def _spread(self, state: str) -> None:
         self._state = state
-        self.refreshes += 1
         for changed in self._pages:
             changed.set()
 

@@ -1,5 +1,6 @@
 """What may be asked: ranges, periods, metrics and pages, checked before anything is read. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -47,19 +48,22 @@ class Range:
     last: date | None
 
     @property
+    def length(self) -> float:
+        """Days; infinite where there is no bound."""
+        if self.first is None or self.last is None:
+            return math.inf
+        return (self.last - self.first).days + 1
+
+    @property
     def before(self) -> "Range | None":
         """The range of the same length that ends where this one begins."""
-        if self.first is None or self.last is None:
+        if self.first is None or (self.first - DAY_MIN).days < self.length:
             return None
-        days = (self.last - self.first).days + 1
-        if (self.first - DAY_MIN).days < days:
-            return None
-        return Range(self.first - timedelta(days=days), self.first - timedelta(days=1))
+        return Range(self.first - timedelta(days=self.length), self.first - timedelta(days=1))
 
     def refuse_hours(self) -> None:
         """Raise 422 where so many hours are not counted."""
-        is_open = self.first is None or self.last is None
-        if is_open or (self.last - self.first).days >= HOURS_DAYS_MAX:  # type: ignore[operator]
+        if self.length > HOURS_DAYS_MAX:
             raise HTTPException(
                 422, f"hours are counted over {HOURS_DAYS_MAX} days at most: narrow the range"
             )

@@ -62,7 +62,10 @@ def aggregated_stats(
 ) -> Question[AggregatedStats]:
     """Some or all campaigns as one, by period."""
     by, asked = _granularity(granularity), _each_once(campaign_ids)
-    rows = yield _of_range("read_aggregated_stats", asked, start, end, by)
+    if asked is None and by is Granularity.DAY:
+        rows = yield Ask("read_days_of_all", day_range(start, end))
+    else:
+        rows = yield _of_range("read_aggregated_stats", asked, start, end, by)
     periods = tuple(_period(row) for row in rows if row["period_start"] is not None)
     return AggregatedStats(periods, by, as_of(rows))
 

@@ -5,7 +5,7 @@ a share of; it may exceed 1, since a mail can be opened more than once.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Self
@@ -128,6 +128,12 @@ class AggregatedStats:
     periods: tuple[PeriodStats, ...]
     granularity: Granularity
     as_of: datetime
+
+    def within(self, start_date: date | None, end_date: date | None) -> "AggregatedStats":
+        """Those periods alone that start in a range of UTC days, both included."""
+        first, last = start_date or date.min, end_date or date.max
+        found = (each for each in self.periods if first <= each.period_start.date() <= last)
+        return replace(self, periods=tuple(found))
 
     @property
     def total(self) -> Metrics:

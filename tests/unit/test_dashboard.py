@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from ingester.dashboard.live import Hub
+from ingester.dashboard.live import QUIET_SECONDS, Hub
 from ingester.dashboard.question import Range
 from ingester.dashboard.shared import Shared
 from ingester.dashboard.spreadsheet import as_csv
@@ -17,42 +17,117 @@ class Repository:
     def __init__(self) -> None:
         self.asked = 0
         self.is_broken = False
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def read(self, campaign: str) -> str:
         self.asked += 1
-        await asyncio.sleep(0)
+        number = self.asked
+        await self.gate.wait()
         if self.is_broken:
             raise RuntimeError("away")
-        return f"{campaign} {self.asked}"
+        return f"{campaign} {number}"
 
 
 def test_between_two_refreshes_the_same_question_is_asked_once() -> None:
     async def live() -> None:
-        hub, repository = Hub(1), Repository()
-        shared = Shared(hub)
-        hub.tell("refresh")
-        await asyncio.sleep(0)
+        shared, repository = Shared(), Repository()
+        await shared.renew()
         both = await asyncio.gather(*(shared.ask(repository.read, "a") for _ in range(50)))
         assert set(both) == {"a 1"}
         assert await shared.ask(repository.read, "b") == "b 2"
-        hub.tell("refresh")
-        await asyncio.sleep(0)
+        # What was asked lately is ready when the pages are told of a refresh.
+        await shared.renew()
+        assert repository.asked == 4
         assert await shared.ask(repository.read, "a") == "a 3"
         # While nobody listens, nobody knows how long an answer stays true.
-        hub.tell("lost")
-        await asyncio.sleep(0)
-        assert await shared.ask(repository.read, "a") == "a 4"
+        shared.forget()
         assert await shared.ask(repository.read, "a") == "a 5"
+        assert await shared.ask(repository.read, "a") == "a 6"
+
+    asyncio.run(live())
+
+
+def test_while_a_refresh_is_read_the_answer_before_it_is_told_and_a_new_question_waits() -> None:
+    async def live() -> None:
+        shared, repository = Shared(), Repository()
+        await shared.renew()
+        assert await shared.ask(repository.read, "a") == "a 1"
+        repository.gate.clear()
+        renewal = asyncio.ensure_future(shared.renew())
+        await asyncio.sleep(0)
+        assert await shared.ask(repository.read, "a") == "a 1"
+        other = asyncio.ensure_future(shared.ask(repository.read, "b"))
+        await asyncio.sleep(0)
+        repository.gate.set()
+        await renewal
+        assert await shared.ask(repository.read, "a") == "a 2"
+        assert await other == await shared.ask(repository.read, "b") == "b 3"
+
+    asyncio.run(live())
+
+
+def test_a_refresh_that_takes_long_to_read_is_waited_for_by_who_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ingester.dashboard.shared.RENEWAL_SECONDS_MAX", 0.01)
+
+    async def live() -> None:
+        shared, repository = Shared(), Repository()
+        await shared.renew()
+        assert await shared.ask(repository.read, "a") == "a 1"
+        repository.gate.clear()
+        await shared.renew()
+        asked = asyncio.ensure_future(shared.ask(repository.read, "a"))
+        await asyncio.sleep(0)
+        assert not asked.done()
+        repository.gate.set()
+        assert await asked == "a 2"
+
+    asyncio.run(live())
+
+
+def test_what_nobody_asks_any_more_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingester.dashboard.shared.KEPT_SECONDS", 0.0)
+
+    async def live() -> None:
+        shared, repository = Shared(), Repository()
+        await shared.renew()
+        await shared.ask(repository.read, "a")
+        await shared.renew()
+        assert repository.asked == 1
+
+    asyncio.run(live())
+
+
+def test_pages_are_told_of_a_refresh_once_its_answers_are_there() -> None:
+    async def live() -> None:
+        shared, repository = Shared(), Repository()
+        hub = Hub(1, shared)
+        running = asyncio.ensure_future(hub.run())
+        events = hub.events(hub.enter())
+        assert (await anext(events)).startswith("retry")
+        assert "event: lost" in await anext(events)
+        hub.tell("refresh")
+        assert "event: refresh" in await anext(events)
+        assert await shared.ask(repository.read, "a") == "a 1"
+        repository.gate.clear()
+        hub.tell("refresh")
+        told = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(QUIET_SECONDS + 0.1)
+        assert not told.done()
+        repository.gate.set()
+        assert "event: refresh" in await told
+        assert await shared.ask(repository.read, "a") == "a 2"
+        running.cancel()
 
     asyncio.run(live())
 
 
 def test_a_failure_and_one_who_goes_away_spoil_nothing_for_others() -> None:
     async def live() -> None:
-        hub, repository = Hub(1), Repository()
-        shared = Shared(hub)
-        hub.tell("refresh")
-        await asyncio.sleep(0)
+        shared, repository = Shared(), Repository()
+        await shared.renew()
         repository.is_broken = True
         with pytest.raises(RuntimeError):
             await shared.ask(repository.read, "a")
