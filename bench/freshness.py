@@ -2,7 +2,8 @@
 
 First the maximum: a producer publishes as fast as events are stored, on the cores that it shares
 with broker, database, worker and refresher. Then the same at
-25, 50 and 80 % of it. All four are processes, with their default settings. Markers of a campaign of
+25, 50 and 80 % of it, and at half with a refresher that folds four times a second. All are
+processes, otherwise with their default settings. Markers of a campaign of
 its own are published twenty times a second and looked for in the view every hundredth of a second.
 """
 
@@ -24,7 +25,8 @@ from bench.servers import Servers, forget_group, servers, topic_of_our_own, uniq
 from ingester.kafka import Publisher
 from ingester.settings import load_settings
 
-_SHARES: Final = (0.25, 0.5, 0.8)
+_SHARES: Final = ((0.25, 1.0), (0.5, 1.0), (0.8, 1.0), (0.5, 0.25))
+"""Of the maximum, and the refresher's interval in seconds; 1 is the default."""
 _QUICK: Final = 4.0
 _WARM_UP_SECONDS: Final = 3.0
 _MARKER_SECONDS: Final = 0.05
@@ -50,10 +52,13 @@ def main(
         maximum = _stored_rate(database, seconds)
     report.say(f"at most {maximum:,.0f} events a second")
     measured: dict[str, Any] = {}
-    for share in _SHARES:
-        with _everything(where, share * maximum) as (database, topic):
+    for share, interval in _SHARES:
+        with _everything(where, share * maximum, interval) as (database, topic):
             latencies, rate = _probe(where, database, topic, seconds)
-        measured[f"{share:.0%}"] = {"events_per_second": rate, **latencies.latencies()}
+        measured[f"{share:.0%}, refreshed every {interval:g} s"] = {
+            "events_per_second": rate,
+            **latencies.latencies(),
+        }
     report.table(
         f"seconds from publishing to the view; maximum {maximum:,.0f} events/s",
         ("of the maximum", "events/s", "p50", "p99", "max", "markers"),
@@ -71,7 +76,9 @@ def main(
 
 
 @contextlib.contextmanager
-def _everything(where: Servers, rate: float) -> Iterator[tuple[Database, str]]:
+def _everything(
+    where: Servers, rate: float, interval: float = 1.0
+) -> Iterator[tuple[Database, str]]:
     """Worker, refresher and producer at work on a topic and a database of their own."""
     group = unique_name("group")
     with contextlib.ExitStack() as stack:
@@ -80,7 +87,9 @@ def _everything(where: Servers, rate: float) -> Iterator[tuple[Database, str]]:
         database = stack.enter_context(contest.fresh(where, [datetime.now(UTC).date()]))
         variables = live.environment(where, database.url, topic, group)
         stack.enter_context(live.running("ingester", "run", variables=variables))
-        stack.enter_context(live.running("ingester", "refresh", variables=variables))
+        stack.enter_context(
+            live.running("ingester", "refresh", "--interval", str(interval), variables=variables)
+        )
         time.sleep(_WARM_UP_SECONDS)  # the group is joined in the meantime
         stack.enter_context(live.running("bench.producer", str(rate), variables=variables))
         while not database.value("stored_records"):

@@ -26,10 +26,14 @@ from bench.worker import run_worker
 SECONDS_ARE = {
     "worker": "from the log's first partitions_started to its last committed, that is, from the "
     "start of consuming to the answer to the last COMMIT (whole process: from start to exit)",
+    "two workers": "what all records take at the rate at which both consume: from the log's last "
+    "partitions_started until one of them has written its last batch",
     "psql": "the COPY with its COMMIT, as \\timing tells it",
     "naive": "from its first row that can be seen to its last",
 }
 _QUICK = (100_000, 3)
+_TWO_WORKERS_SHARE = 3
+"""Two need some seconds until both consume: they read a topic that is so much longer."""
 _NAIVE_SHARE = 10
 """It is slow: a tenth of the events tells its rate."""
 
@@ -56,14 +60,24 @@ def main(
         def topic() -> str:
             return stack.enter_context(topic_of_our_own(where.bootstrap))
 
-        report.say(f"publishing {events:,} events, twice")
-        plain = publish_plain(where.bootstrap, topic(), events=events)
-        mix = publish(where.bootstrap, topic(), events=events, duplicates=0.0)
+        report.say(f"publishing {events:,} events and three times as many, twice")
+        plain, plain_for_two = (
+            publish_plain(where.bootstrap, topic(), events=events * times)
+            for times in (1, _TWO_WORKERS_SHARE)
+        )
+        mix, mix_for_two = (
+            publish(where.bootstrap, topic(), events=events * times, duplicates=0.0)
+            for times in (1, _TWO_WORKERS_SHARE)
+        )
         few = publish_plain(where.bootstrap, topic(), events=events // _NAIVE_SHARE)
         found, tables = _dump(where, plain, group, folder / "plain")
         _dump(where, mix, group, folder / "mix")
-        plain_sides = _sides("required fields only", where, plain, group, folder / "plain")
-        sides = plain_sides + _sides("realistic mix", where, mix, group, folder / "mix")
+        plain_sides = _sides(
+            "required fields only", where, (plain, plain_for_two), group, folder / "plain"
+        )
+        sides = plain_sides + _sides(
+            "realistic mix", where, (mix, mix_for_two), group, folder / "mix"
+        )
         sides.append(
             peer(
                 "naive executemany, required fields only",
@@ -80,8 +94,11 @@ def main(
     report.write("ingest", found, about | contest.results(sides))
 
 
-def _sides(what: str, where: Servers, traffic: Traffic, group: str, files: Path) -> list[Contender]:
+def _sides(
+    what: str, where: Servers, traffics: tuple[Traffic, Traffic], group: str, files: Path
+) -> list[Contender]:
     """Copying by psql as text, which is the yardstick, and as binary; one worker and two."""
+    traffic = traffics[0]
     text, binary = (
         Contender(
             f"psql copy {form}, {what}",
@@ -96,8 +113,10 @@ def _sides(what: str, where: Servers, traffic: Traffic, group: str, files: Path)
     )
     binary.yardstick = text
     one, two = (
-        contest.ingester(f"{title}, {what}", where, traffic, group, workers=workers, yardstick=text)
-        for workers, title in ((1, "worker"), (2, "two workers"))
+        contest.ingester(f"{title}, {what}", where, topic, group, workers=workers, yardstick=text)
+        for workers, (title, topic) in enumerate(
+            zip(("worker", "two workers"), traffics, strict=True), 1
+        )
     )
     return [text, one, two, binary]
 

@@ -90,18 +90,13 @@ def _refresh(results: Results) -> Section:
     return Section([table(["seconds for 10,000 new events", *sizes, "ratio"], rows)])
 
 
-def _spreads(digits: int) -> Callable[[Results], Section]:
-    """Every spread among the results is a row."""
-
-    def section(results: Results) -> Section:
-        rows = [
-            [name.replace("_", " "), _spread(results, name, digits)]
-            for name, each in results.items()
-            if isinstance(each, dict) and "median" in each
-        ]
-        return Section([table(["", "median (min-max)"], rows)])
-
-    return section
+def _refresh_views(results: Results) -> Section:
+    names = ("fold_seconds", "refresh_concurrently_seconds", "ratio")
+    rows = [
+        [population, *(_spread(each, name, 3) for name in names)]
+        for population, each in results["populations"].items()
+    ]
+    return Section([table(["", *(name.replace("_", " ") for name in names)], rows)])
 
 
 def _freshness(results: Results) -> Section:
@@ -211,7 +206,7 @@ SECTIONS: Final[Mapping[str, tuple[str, Callable[[Results], Section]]]] = {
     "freshness": ("Freshness", _freshness),
     "reading": ("Reading while ingesting", _reading),
     "refresh": ("Folding with little and with much history", _refresh),
-    "refresh_views": ("Folding beside REFRESH CONCURRENTLY", _spreads(3)),
+    "refresh_views": ("Folding beside REFRESH CONCURRENTLY", _refresh_views),
     "growth": ("Growth", _growth),
     "memory": ("Memory", _memory),
     "backup": ("Backup", _backup),

@@ -3,7 +3,8 @@
 Its log, at debug level (some 8 lines a batch), says when it did what; processor time is read from
 outside when those lines arrive. Whole process: from the start of Python to its exit. Steady state:
 from the log's first `partitions_started` (consuming begins) to its last `committed` (COMMIT
-answered), of whichever worker.
+answered). Several workers are steady while all of them consume: from the last `partitions_started`,
+when the group has settled, until the first of them has written its last batch.
 """
 
 import json
@@ -29,6 +30,7 @@ class WorkerRun:
     """Seconds, bytes and counts of one run.
 
     CPU is user and system time of the workers, memory that of the largest process.
+    `steady_seconds` is what all records take at the rate of the steady state.
     """
 
     wall_seconds: float
@@ -66,11 +68,11 @@ def run_worker(
         _, status, used = os.wait4(process.pid, 0)
         wall_seconds = time.monotonic() - began
         process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0 or log.started is None or log.ended is None:
+    if process.returncode != 0 or log.ended is None:
         raise RuntimeError(f"the worker ended with {process.returncode}: {''.join(log.last_lines)}")
     return WorkerRun(
         wall_seconds=wall_seconds,
-        steady_seconds=(log.ended - log.started).total_seconds(),
+        steady_seconds=log.steady_seconds,
         cpu_seconds=used.ru_utime + used.ru_stime,
         steady_cpu_seconds=log.steady_cpu_seconds,
         rss_peak_bytes=used.ru_maxrss * _MAXRSS_BYTES,
@@ -89,7 +91,6 @@ class Log:
 
     pid: int
     workers: int
-    started: datetime | None = None
     ended: datetime | None = None
     transactions: int = 0
     writer_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -99,6 +100,25 @@ class Log:
     _cpu_at_start: dict[int, float] = field(default_factory=dict)
     _cpu_at_end: dict[int, float] = field(default_factory=dict)
     _stage: tuple[str, datetime] | None = None
+    _started: dict[str, datetime] = field(default_factory=dict)
+    _written: list[tuple[datetime, str, int]] = field(default_factory=list)
+    """When a batch was written, by whom, and its records."""
+
+    @property
+    def steady_seconds(self) -> float:
+        """What all records take at the rate of the steady state. Raises where there was none."""
+        if len(self._started) < self.workers or self.ended is None:
+            raise RuntimeError("not every worker has consumed: more events are needed")
+        since = max(self._started.values())
+        if self.workers == 1:
+            return (self.ended - since).total_seconds()
+        last = {worker: at for at, worker, _ in self._written}
+        until = min(last.get(worker, since) for worker in self._started)
+        records = sum(records for at, _, records in self._written if since < at <= until)
+        if not records:
+            raise RuntimeError("the workers never consumed together: more events are needed")
+        share = records / sum(records for _, _, records in self._written)
+        return (until - since).total_seconds() / share
 
     @property
     def steady_cpu_seconds(self) -> float | None:
@@ -121,8 +141,11 @@ class Log:
         worker, stage = entry.get("worker", ""), entry.get("stage")
         if entry["event"] == "worker_started":
             self._pids[worker] = entry["pid"]
+        elif entry["event"] == "batch_written":
+            self._written.append((at, worker, entry["records"]))
         elif entry["event"] == "partitions_started":
-            self.started = self.started or at
+            if self.workers > 1 or worker not in self._started:
+                self._started[worker] = at
             pid = self._pids.get(worker, self.pid)
             if pid not in self._cpu_at_start and (cpu := process_seconds(pid)) is not None:
                 self._cpu_at_start[pid] = cpu

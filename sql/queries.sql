@@ -233,7 +233,15 @@ CALL drop_old_campaign_events_partitions(%(months_to_keep)s);
 SELECT merge_ingest_batches(clock_timestamp() - make_interval(days => %(days_whole)s));
 
 -- name: trim_refreshes
-DELETE FROM stats_refreshes WHERE finished < clock_timestamp() - interval '30 days';
+-- One a second makes 86,400 a day; those that failed are looked for longer. The last good one says
+-- as of when the statistics are, however long ago that was.
+DELETE FROM stats_refreshes
+WHERE
+    finished < clock_timestamp()
+    - CASE WHEN error IS NULL THEN interval '1 day' ELSE interval '30 days' END
+    AND refresh_id IS DISTINCT FROM (
+        SELECT refresh_id FROM stats_refreshes WHERE error IS NULL ORDER BY refresh_id DESC LIMIT 1
+    );
 
 -- name: sparse_indexes
 -- Primary keys worth packing: of leaves whose month is over (is_final: hardly anything will be

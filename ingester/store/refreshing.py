@@ -68,7 +68,7 @@ class RefreshStore:
         return int(row[0]) if row else 0
 
     def trim_refreshes(self) -> None:
-        """Forget refreshes of more than a month ago."""
+        """Forget refreshes of more than a day ago, and failed ones after a month."""
         with self._session.use("trimming stats_refreshes") as connection:
             connection.execute(statement("trim_refreshes"))
 

@@ -60,6 +60,28 @@ def wait_for(connection: psycopg.Connection, condition: str) -> None:
     raise AssertionError(f"never true: {condition}")
 
 
+def test_refreshes_are_kept_for_a_day_failed_ones_for_a_month_the_last_good_one_always(
+    database_url: str,
+) -> None:
+    store = RefreshStore(load_settings(database_url=database_url))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for days, error in ((40, "old"), (40, None), (20, "away"), (2, None), (1.5, None)):
+            connection.execute(
+                "INSERT INTO stats_refreshes (started, finished, error)"
+                " SELECT at, at, %s FROM (SELECT now() - %s * interval '1 day' AS at)",
+                (error, days),
+            )
+        try:
+            store.trim_refreshes()
+        finally:
+            store.close()
+        kept = connection.execute(
+            "SELECT error, extract(day FROM now() - finished) FROM stats_refreshes"
+            " ORDER BY finished"
+        ).fetchall()
+    assert kept == [("away", 20), (None, 1)]
+
+
 def test_partitions_are_created_ahead_and_old_months_dropped(database_url: str) -> None:
     settings = load_settings(
         database_url=database_url, ingester_partition_months_ahead=2, ingester_months_to_keep=2

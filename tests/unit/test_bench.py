@@ -66,28 +66,45 @@ def test_what_the_producer_publishes_is_accepted() -> None:
     assert len({bytes(row) for part in outcomes.parts for row in part.event_ids}) == 3
 
 
-def test_the_steady_state_of_two_workers_is_from_the_first_start_to_the_last_commit() -> None:
-    def line(second: int, event: str, **facts: object) -> str:
-        return json.dumps(
-            {"timestamp": f"2026-01-01T00:00:{second:02}+00:00", "event": event, **facts}
-        )
+def _line(second: int, event: str, **facts: object) -> str:
+    return json.dumps({"timestamp": f"2026-01-01T00:00:{second:02}+00:00", "event": event, **facts})
 
-    log = Log(pid=0, workers=2)
+
+def test_the_steady_state_of_a_worker_is_from_its_start_to_its_last_commit() -> None:
+    log = Log(pid=0, workers=1)
     log.read(
         [
             "a library's own words",
-            line(1, "worker_started", worker="1", pid=-1),
-            line(2, "partitions_started", worker="1"),
-            line(4, "partitions_started", worker="2"),
-            line(5, "batch_stage", stage="committed"),
-            line(9, "batch_stage", stage="committed"),
-            line(12, "batch_stage", stage="prepare"),
+            _line(2, "partitions_started"),
+            _line(5, "batch_stage", stage="committed"),
+            _line(7, "partitions_started"),
+            _line(9, "batch_stage", stage="committed"),
+            _line(12, "batch_stage", stage="prepare"),
         ]
     )
-    assert log.started is not None
-    assert log.ended is not None
-    assert (log.ended - log.started).total_seconds() == 7
+    assert log.steady_seconds == 7
     assert log.transactions == 2
+
+
+def test_the_steady_state_of_two_workers_is_while_both_consume() -> None:
+    log = Log(pid=0, workers=2)
+    log.read([_line(1, "worker_started", worker="1", pid=-1)])
+    log.read([_line(2, "partitions_started", worker="1")])
+    with pytest.raises(RuntimeError, match="not every worker"):
+        _ = log.steady_seconds
+    log.read(
+        [
+            _line(3, "batch_written", worker="1", records=200),
+            _line(4, "partitions_started", worker="2"),
+            _line(6, "batch_written", worker="1", records=100),
+            _line(8, "batch_written", worker="2", records=300),
+            _line(10, "batch_written", worker="1", records=200),
+            _line(20, "batch_written", worker="2", records=200),
+            _line(20, "batch_stage", stage="committed"),
+        ]
+    )
+    # 600 of 1,000 records in the six seconds that both have worked.
+    assert log.steady_seconds == pytest.approx(10)
     assert log.steady_cpu_seconds is None  # there are no such processes
 
 
@@ -102,6 +119,9 @@ def test_charts_are_well_formed_and_to_scale() -> None:
     x, y = ([float(each.attrib[at]) for each in placed] for at in ("cx", "cy"))
     assert x[1] - x[0] == pytest.approx(x[2] - x[1], abs=0.2)
     assert y[0] - y[1] == pytest.approx(y[1] - y[2], abs=0.2)
+
+
+_FOLDING = ("fold_seconds", "refresh_concurrently_seconds", "ratio")
 
 
 def _document(bench: str, finished: str, command: str = "python -m bench.x") -> dict[str, Any]:
@@ -119,7 +139,7 @@ def _document(bench: str, finished: str, command: str = "python -m bench.x") -> 
             "system": "Linux",
             "load_average_before": [0.1, 0.1, 0.1],
         },
-        "results": {"fold_seconds": spread, "tables": {}},
+        "results": {"populations": {"some": dict.fromkeys(_FOLDING, spread)}},
     }
 
 
