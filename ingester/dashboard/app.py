@@ -88,15 +88,16 @@ async def _as_answer(request: Request, error: Exception) -> JSONResponse:
     """Our errors by what the caller can do about them; the words are ours and name no secret."""
     if isinstance(error, UsageError):
         return JSONResponse({"detail": str(error)}, 422)
-    log.warning("not_answered", path=request.url.path, detail=str(error))
     if isinstance(error, TemporaryError):
+        log.warning("not_answered", path=request.url.path, detail=str(error))
         again = {"Retry-After": "2"}
         return JSONResponse(
             {"detail": "the database is away, or needed too long: narrow the range, or try again"},
             503,
             again,
         )
-    return JSONResponse({"detail": f"{error}"}, 503)
+    log.error("not_answered", path=request.url.path, detail=str(error))
+    return JSONResponse({"detail": "that went wrong here, and will again: see the log"}, 500)
 
 
 def _pages() -> APIRouter:
