@@ -130,11 +130,21 @@ def _pages() -> APIRouter:
         cookie = gate.session(given.strip())
         if cookie is None:
             return FileResponse(_STATIC / "login-failed.html", 401)
-        answer = RedirectResponse("/", 303)
-        is_secure = request.url.scheme == "https"
+        answer = RedirectResponse(_own(request.query_params.get("next", "/")), 303)
         answer.set_cookie(
-            COOKIE, cookie, SESSION_SECONDS, httponly=True, samesite="strict", secure=is_secure
+            COOKIE,
+            cookie,
+            SESSION_SECONDS,
+            httponly=True,
+            # A link from elsewhere opens what it names; nothing but this login is ever posted.
+            samesite="lax",
+            secure=gate.is_encrypted(request),
         )
         return answer
 
     return router
+
+
+def _own(address: str) -> str:
+    """The address, where it is one of our pages; else the first of them: nobody is sent away."""
+    return address if address.partition("?")[0] in _PAGES else "/"
