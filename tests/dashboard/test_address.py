@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -70,6 +71,10 @@ def test_pages_of_events_and_of_a_reason_have_addresses(site: Site, page: Page) 
     for title, answer in later.items():
         ids = page.locator(f"section[aria-labelledby={title}] td.code")
         expect(ids.first).to_have_text(answer.json["events"][0]["event_id"])
+    # An export goes on from the page that is shown, and says that it ends.
+    export = page.locator("section[aria-labelledby=events-title] .exports a").first
+    assert parse_qs(urlsplit(export.get_attribute("href") or "").query)["before"] == [before]
+    expect(page.get_by_text("CSV and JSON: up to 1,000 from here on")).to_be_visible()
     for name in ("Newest", "First"):
         page.get_by_role("link", name=name, exact=True).click()
         expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0, timeout=SEEN_MS)
