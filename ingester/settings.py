@@ -165,7 +165,7 @@ class Settings(BaseSettings):
     )
     ingester_dashboard_proxy_peers: str = Field(
         default="127.0.0.0/8,::1",
-        description="Networks from which that header is believed, with commas between.",
+        description="Networks whose word on that and X-Forwarded-Proto is taken; commas between.",
     )
     ingester_dashboard_statement_seconds_max: Annotated[float, Field(gt=0)] = Field(
         default=5.0, description="statement_timeout of everything the dashboard asks."

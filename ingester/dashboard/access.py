@@ -11,10 +11,11 @@ import hmac
 import ipaddress
 import time
 from typing import Final
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingester.settings import Settings, is_loopback
@@ -70,6 +71,13 @@ class Gate:
             return None
         return self._sealed(int(time.time()) + SESSION_SECONDS)
 
+    def is_encrypted(self, request: Request) -> bool:
+        """Whether the browser came through TLS; a proxy's word on it is taken, nobody else's."""
+        scheme = request.url.scheme
+        if self._is_from_proxy(request):
+            scheme = request.headers.get("x-forwarded-proto", scheme)
+        return scheme.partition(",")[0].strip().lower() == "https"
+
     def _has_token(self, request: Request) -> bool:
         if self._token is None:
             return False
@@ -94,14 +102,16 @@ class Gate:
         return f"{until}.{seal.hex()}"
 
     def _is_named_by_proxy(self, request: Request) -> bool:
-        if self._header is None or request.client is None:
+        if self._header is None or not self._is_from_proxy(request):
             return False
+        return bool(request.headers.get(self._header, "").strip())
+
+    def _is_from_proxy(self, request: Request) -> bool:
         try:
-            peer = ipaddress.ip_address(request.client.host)
+            peer = ipaddress.ip_address(request.client.host if request.client else "")
         except ValueError:
             return False
-        known = any(peer in network for network in self._peers)
-        return known and bool(request.headers.get(self._header, "").strip())
+        return any(peer in network for network in self._peers)
 
 
 class Access:
@@ -128,13 +138,17 @@ class Access:
         refused = None if scope["path"] in _OPEN_PATHS else self._gate.refusal(request)
         answer: ASGIApp = self._app
         if refused is not None:
-            answer = self._refused(scope["path"], request.headers, refused)
+            answer = self._refused(request, refused)
         await answer(scope, receive, send_with_headers)
 
-    def _refused(self, path: str, headers: Headers, why: str) -> Response:
-        wants_page = "text/html" in headers.get("accept", "") and not path.startswith("/api")
-        if wants_page and self._gate.has_login:
-            return RedirectResponse("/login", 303)
+    def _refused(self, request: Request, why: str) -> Response:
+        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+        wants_page = "text/html" in request.headers.get("accept", "")
+        if wants_page and not path.startswith("/api") and self._gate.has_login:
+            asked = f"{path}?{query}" if query else path
+            # What was asked for is shown after the login.
+            after = "" if asked == "/" else f"?{urlencode({'next': asked})}"
+            return RedirectResponse(f"/login{after}", 303)
         code = 401 if self._gate.has_login else 403
         challenge = {"WWW-Authenticate": "Bearer"} if code == 401 else None  # noqa: PLR2004
         return JSONResponse({"detail": why}, code, challenge)

@@ -91,15 +91,16 @@ async def _as_answer(request: Request, error: Exception) -> JSONResponse:
     """Our errors by what the caller can do about them; the words are ours and name no secret."""
     if isinstance(error, UsageError):
         return JSONResponse({"detail": str(error)}, 422)
-    log.warning("not_answered", path=request.url.path, detail=str(error))
     if isinstance(error, TemporaryError):
+        log.warning("not_answered", path=request.url.path, detail=str(error))
         again = {"Retry-After": "2"}
         return JSONResponse(
             {"detail": "the database is away, or needed too long: narrow the range, or try again"},
             503,
             again,
         )
-    return JSONResponse({"detail": f"{error}"}, 503)
+    log.error("not_answered", path=request.url.path, detail=str(error))
+    return JSONResponse({"detail": "that went wrong here, and will again: see the log"}, 500)
 
 
 def _pages() -> APIRouter:
@@ -132,11 +133,21 @@ def _pages() -> APIRouter:
         cookie = gate.session(given.strip())
         if cookie is None:
             return FileResponse(_STATIC / "login-failed.html", 401)
-        answer = RedirectResponse("/", 303)
-        is_secure = request.url.scheme == "https"
+        answer = RedirectResponse(_own(request.query_params.get("next", "/")), 303)
         answer.set_cookie(
-            COOKIE, cookie, SESSION_SECONDS, httponly=True, samesite="strict", secure=is_secure
+            COOKIE,
+            cookie,
+            SESSION_SECONDS,
+            httponly=True,
+            # A link from elsewhere opens what it names; nothing but this login is ever posted.
+            samesite="lax",
+            secure=gate.is_encrypted(request),
         )
         return answer
 
     return router
+
+
+def _own(address: str) -> str:
+    """The address, where it is one of our pages; else the first of them: nobody is sent away."""
+    return address if address.partition("?")[0] in _PAGES else "/"

@@ -169,7 +169,10 @@ async def events(
     limit: PageRows = 50,
     format: Format = Format.JSON,  # noqa: A002
 ) -> answer.Events | Response:
-    """A campaign's events, the newest first; `before` is the page's `next_before`."""
+    """A campaign's events, the newest first; `before` is the page's `next_before`.
+
+    As CSV a page names the next one in a header, `Link: <…>; rel="next"`.
+    """
     page = await _shared(request).ask(
         _repository(request).get_event_history,
         campaign,
@@ -179,9 +182,13 @@ async def events(
         limit=limit,
     )
     found = [_event(event) for event in page.events]
-    if format is Format.CSV:
-        return _csv(answer.Event, found, "events")
     next_before = None if page.next_before is None else str(page.next_before)
+    if format is Format.CSV:
+        sheet = _csv(answer.Event, found, "events")
+        if next_before is not None:
+            older = request.url.include_query_params(before=next_before)
+            sheet.headers["Link"] = f'<{older.path}?{older.query}>; rel="next"'
+        return sheet
     return answer.Events(as_of=page.as_of, events=found, next_before=next_before)
 
 

@@ -17,7 +17,8 @@ from ingester.dashboard.shared import Shared
 
 QUIET_SECONDS: Final = 0.25
 HEARTBEAT_SECONDS: Final = 15.0
-"""A comment that often, so that proxies keep the connection and dead ones are found."""
+"""A beat that often: proxies keep the connection, dead ones are found, and a page that hears none
+knows that it hangs (a comment would not reach it)."""
 
 router = APIRouter()
 
@@ -80,7 +81,7 @@ class Hub:
             try:
                 await asyncio.wait_for(changed.wait(), HEARTBEAT_SECONDS)
             except TimeoutError:
-                yield ": still here\n\n"
+                yield "event: beat\ndata: {}\n\n"
                 continue
             changed.clear()
             yield f"event: {self._state}\ndata: {{}}\n\n"
@@ -118,5 +119,8 @@ class _Live(StreamingResponse):
 
 @router.get("/live", response_class=StreamingResponse, responses={503: {"description": "Full"}})
 async def live(request: Request) -> StreamingResponse:
-    """Server-sent events: `refresh` when the statistics changed, `lost` while nobody would know."""
+    """Server-sent events.
+
+    `refresh` when the statistics changed, `lost` while nobody would know, `beat` every 15 seconds.
+    """
     return _Live(request.app.state.hub)

@@ -2,9 +2,10 @@
 
 import http.client
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from playwright.sync_api import Page, expect
 
 from tests.dashboard.site import Dashboard, Reply, Site
 
@@ -66,12 +67,69 @@ def test_the_token_lets_in_by_header_and_by_login(closed: Dashboard) -> None:
     assert (entered.code, entered.headers["location"]) == (303, "/")
     cookie = entered.headers["set-cookie"]
     assert "HttpOnly" in cookie
-    assert "SameSite=strict" in cookie
+    assert "SameSite=lax" in cookie  # a link in a mail opens what it names
+    assert "Secure" not in cookie  # nobody came through TLS
     assert TOKEN not in cookie
     session = cookie.partition(";")[0]
     assert closed.ask("/api/campaigns", headers={"Cookie": session}).code == 200
     later = session.replace("=1", "=2", 1)  # a later end, under the same seal
     assert closed.ask("/api/campaigns", headers={"Cookie": later}).code == 401
+
+
+def test_after_the_login_that_is_shown_which_was_asked_for(closed: Dashboard) -> None:
+    address = "/campaign?id=a%26b%3D%C3%9F&range=7"
+    sent = closed.ask(address, headers={"Accept": "text/html"}).headers["location"]
+    assert parse_qs(urlsplit(sent).query) == {"next": [address]}
+    assert closed.ask(sent).code == 200
+    assert log_in(closed, TOKEN, sent).headers["location"] == address
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["//evil.example/", "https://evil.example/", "/\\evil.example", "\t//evil.example", "//[", "",
+     "evil.example", "javascript:alert(1)", "/login", "/api/campaigns", "/campaign/../../x"],
+)  # fmt: skip
+def test_the_login_sends_nobody_elsewhere(closed: Dashboard, elsewhere: str) -> None:
+    entered = log_in(closed, TOKEN, f"/login?{urlencode({'next': elsewhere})}")
+    assert (entered.code, entered.headers["location"]) == (303, "/")
+
+
+@pytest.mark.parametrize(
+    ("peer", "scheme", "is_secure"),
+    [("127.0.0.2", "https", True), ("127.0.0.2", "http", False), ("127.0.0.1", "https", False)],
+)
+def test_behind_tls_the_cookie_never_travels_in_plain_text(
+    closed: Dashboard, peer: str, scheme: str, is_secure: bool
+) -> None:
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", urlsplit(closed.url).port, timeout=60, source_address=(peer, 0)
+    )
+    connection.request(
+        "POST", "/login", urlencode({"token": TOKEN}), {**FORM, "X-Forwarded-Proto": scheme}
+    )
+    cookie = connection.getresponse().getheader("set-cookie") or ""
+    connection.close()
+    assert cookie.startswith("ingester_session=")
+    assert ("Secure" in cookie) == is_secure
+
+
+def test_a_shared_link_and_an_ended_session_lead_back_through_the_login(
+    closed: Dashboard, page: Page
+) -> None:
+    def log_in_with(token: str) -> None:
+        page.get_by_label("Token").fill(token)
+        page.get_by_role("button", name="Log in").click()
+
+    page.goto(f"{closed.url}/campaign?id=alpha&range=all")
+    log_in_with("wrong")
+    expect(page.get_by_role("alert")).to_have_text("That is not the token.")
+    log_in_with(TOKEN)
+    expect(page.locator("h1")).to_have_text("alpha")
+    page.context.clear_cookies()
+    page.get_by_role("link", name="Week", exact=True).click()
+    log_in_with(TOKEN)
+    expect(page.get_by_role("heading", name="Sent by week")).to_be_visible()
+    expect(page).to_have_url(f"{closed.url}/campaign?id=alpha&range=all&by=week")
 
 
 def test_a_proxy_lets_in_whom_it_names(closed: Dashboard) -> None:
@@ -117,5 +175,5 @@ def test_it_reads_and_never_writes(site: Site) -> None:
     assert site.dashboard.ask("/api/campaigns", body="").code == 405
 
 
-def log_in(dashboard: Dashboard, token: str) -> Reply:
-    return dashboard.ask("/login", headers=FORM, body=urlencode({"token": token}))
+def log_in(dashboard: Dashboard, token: str, address: str = "/login") -> Reply:
+    return dashboard.ask(address, headers=FORM, body=urlencode({"token": token}))

@@ -3,6 +3,7 @@
 import csv
 import io
 import random
+import re
 import signal
 from collections import defaultdict
 from contextlib import ExitStack
@@ -98,6 +99,22 @@ def test_pages_of_events_tell_each_event_once(site: Site) -> None:
     assert seen == [row[0] for row in truth]
 
 
+def test_pages_of_events_as_csv_lead_to_the_next_one(site: Site) -> None:
+    address: str | None = "/api/events?campaign=alpha&limit=29&format=csv"
+    seen: list[str] = []
+    while address:
+        page = site.dashboard.ask(address)
+        seen += [row["event_id"] for row in csv.DictReader(io.StringIO(page.text))]
+        link = re.fullmatch('<(/api/events[?].+)>; rel="next"', page.headers.get("link", ""))
+        address = link and link[1]
+    truth = site.history.query(
+        "SELECT event_id::text FROM campaign_events JOIN campaigns USING (campaign_key)"
+        " WHERE campaign_id = 'alpha' ORDER BY occurred_at DESC, event_id DESC"
+    )
+    assert len(truth) > 2 * 29
+    assert seen == [row[0] for row in truth]
+
+
 @pytest.mark.parametrize("campaign_id", HOSTILE)
 def test_any_campaign_id_can_be_asked_for_and_exported(site: Site, campaign_id: str) -> None:
     profile = site.dashboard.ask("/api/campaign", {"campaign": campaign_id}).json
@@ -140,6 +157,18 @@ def test_a_statement_that_takes_too_long_is_ended_and_told(site: Site) -> None:
     assert waited.code == 503
     assert "narrow the range" in waited.json["detail"]
     assert site.dashboard.ask("/api/campaign", {"campaign": "alpha"}).code == 200
+
+
+def test_what_went_wrong_for_good_is_no_passing_fault(site: Site) -> None:
+    site.history.connection.execute("ALTER FUNCTION campaign_stats_as_of() RENAME TO gone")
+    try:
+        broken = site.dashboard.ask("/api/events", {"campaign": "alpha", "limit": 3})
+    finally:
+        site.history.connection.execute("ALTER FUNCTION gone() RENAME TO campaign_stats_as_of")
+    assert broken.code == 500
+    assert "see the log" in broken.json["detail"]
+    assert "retry-after" not in broken.headers
+    site.dashboard.running.until("not_answered", 30.0, level="error")
 
 
 def test_no_more_pages_than_allowed_are_kept_told(site: Site) -> None:

@@ -1,14 +1,23 @@
 """What the dashboard decides by itself: which answers are shared, which range came before, CSV."""
 
 import asyncio
+import hashlib
+import re
 from datetime import date
+from pathlib import Path
+from typing import Final
 
 import pytest
 
+from ingester import dashboard
+from ingester.dashboard import live as stream
 from ingester.dashboard.live import QUIET_SECONDS, Hub
 from ingester.dashboard.question import Range
 from ingester.dashboard.shared import Shared
 from ingester.dashboard.spreadsheet import as_csv
+
+VENDORED: Final = Path(dashboard.__path__[0]) / "static" / "vendor" / "uplot"
+UPLOT: Final = (VENDORED / "README.md").read_text(encoding="utf-8")
 
 
 class Repository:
@@ -156,6 +165,39 @@ def test_the_range_before_is_as_long_and_ends_where_this_one_begins(
     found = Range(date.fromisoformat(first) if first else None, date.fromisoformat(last)).before
     wanted = before and Range(*map(date.fromisoformat, before))
     assert found == wanted
+
+
+def test_a_quiet_stream_beats_so_that_a_page_knows_that_it_does_not_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.001)
+    monkeypatch.setattr(stream, "QUIET_SECONDS", 0.0)
+
+    async def listen() -> list[str]:
+        hub = Hub(1, Shared())
+        told = hub.events(hub.enter())
+        return [await anext(told) for _ in range(4)]
+
+    said = asyncio.run(listen())
+    assert said == [
+        "retry: 1000\n",
+        "event: lost\ndata: {}\n\n",
+        *["event: beat\ndata: {}\n\n"] * 2,
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", re.findall(r"^\| `dist/(.+)` \| `(\w{64})` \|$", UPLOT, flags=re.MULTILINE)
+)
+def test_the_charts_library_is_the_one_that_was_taken(line: tuple[str, str]) -> None:
+    name, digest = line
+    assert hashlib.sha256((VENDORED / name).read_bytes()).hexdigest() == digest
+
+
+def test_nothing_but_what_is_noted_was_taken_along() -> None:
+    noted = set(re.findall(r"`dist/(.+?)`", UPLOT))
+    assert {file.name for file in VENDORED.iterdir()} == {"LICENSE", "README.md", *noted}
+    assert len(noted) == 2
 
 
 def test_no_cell_is_a_formula() -> None:

@@ -2,6 +2,7 @@
 
 const PATHS = { '/': 'overview', '/campaign': 'campaign', '/operations': 'operations' };
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
+const [DAY_MIN, DAY_MAX] = ['1970-01-01', '9999-12-30']; // those of the API
 
 export const viewOf = (location) => PATHS[location.pathname] || 'overview';
 
@@ -15,22 +16,27 @@ export function shifted(day, days) {
   return at.toISOString().slice(0, 10);
 }
 
+// The text where it is a day that exists and may be asked for, else null.
+function dayIn(text) {
+  const isDay = DAY.test(text) && new Date(`${text}T00:00:00Z`).toJSON()?.slice(0, 10) === text;
+  return isDay && text >= DAY_MIN && text <= DAY_MAX ? text : null;
+}
+
 // Everything that an address may say, with what holds where it says nothing.
 export function stateOf(location) {
   const query = new URLSearchParams(location.search);
   const one = (name, allowed, otherwise) => (allowed.includes(query.get(name)) ? query.get(name) : otherwise);
-  const from = query.get('from');
-  const to = query.get('to');
-  const range = one('range', ['today', '7', '30', '90', '365', 'all'], DAY.test(from) && DAY.test(to) ? null : '30');
+  const [from, to] = [dayIn(query.get('from')), dayIn(query.get('to'))];
+  const range = one('range', ['today', '7', '30', '90', '365', 'all'], from && to ? null : '30');
   const state = {
     campaign: query.get('id') || '',
     range,
-    from: DAY.test(from) ? from : null,
-    to: DAY.test(to) ? to : null,
+    from,
+    to,
     by: one('by', ['hour', 'day', 'week', 'month'], null),
     metric: one('metric', ['sent', 'opened', 'clicked', 'replied', 'positive_replies', 'bounced'], 'sent'),
     before: query.get('before'),
-    why: DAY.test(query.get('why')) ? query.get('why') : null,
+    why: dayIn(query.get('why')),
     after: query.get('after'),
     table: query.get('table') === '1',
   };

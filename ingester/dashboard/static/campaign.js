@@ -1,6 +1,6 @@
 // One campaign: its numbers, its funnel, its events, and why a number is what it is.
 
-import { h, fill, table, bar, announce } from './dom.js';
+import { h, bar, table, update } from './dom.js';
 import { apiAddress, ask } from './api.js';
 import { changed } from './address.js';
 import { METRICS, count, dayText, percent, periodText, timeText } from './format.js';
@@ -9,6 +9,7 @@ import { rangePicker } from './range.js';
 import { rangeText } from './overview.js';
 
 const EVENTS = 15;
+const EXPORT_EVENTS = 1000; // the longest page there is
 const WHY_EVENTS = 10;
 const TYPES = { sent: 'Sent', opened: 'Opened', clicked: 'Clicked', replied: 'Replied', positive_reply: 'Positive reply', bounced: 'Bounced' };
 
@@ -40,7 +41,7 @@ export class Campaign {
           h('div', { class: 'head' }, h('h2', { id: 'funnel-title' }, 'Funnel'), h('span', { class: 'soft' }, rangeText(state))), this.funnel),
         h('section', { class: 'card', 'aria-labelledby': 'events-title' },
           h('div', { class: 'head' }, h('h2', { id: 'events-title' }, 'Events'),
-            exportLinks((format) => apiAddress('events', { ...this.range, limit: 1000, format }))),
+            exportLinks((format) => apiAddress('events', { ...this.range, before: state.before, limit: EXPORT_EVENTS, format }))),
           this.events)));
   }
 
@@ -59,7 +60,7 @@ export class Campaign {
     this.showFunnel(totals.totals);
     this.showEvents(events);
     if (why) this.showWhy(why);
-    announce(`${count(totals.totals.sent)} sent, ${count(totals.totals.replied)} replied, ${rangeText(state)}`);
+    this.summary = `${count(totals.totals.sent)} sent, ${count(totals.totals.replied)} replied, ${rangeText(state)}`;
     return totals.as_of;
   }
 
@@ -75,7 +76,7 @@ export class Campaign {
 
   showFunnel(totals) {
     const most = Math.max(...METRICS.map((metric) => totals[metric.name]), 1);
-    fill(this.funnel, h('dl', { class: 'funnel' }, METRICS.map((metric) => [
+    update(this.funnel, h('dl', { class: 'funnel' }, METRICS.map((metric) => [
       h('dt', {}, metric.title),
       h('dd', {}, bar(totals[metric.name] / most, metric.name === 'bounced' ? 'warn' : ''),
         h('span', { class: 'number' }, count(totals[metric.name])),
@@ -85,10 +86,11 @@ export class Campaign {
 
   showEvents({ events, next_before: older }) {
     const { before } = this.state;
-    fill(this.events, eventTable('Events, the newest first', events, 'No events in this range.'),
+    update(this.events, eventTable('Events, the newest first', events, 'No events in this range.'),
       h('p', { class: 'pages' },
         before ? h('a', { href: changed({ before: null }) }, 'Newest') : null,
-        older ? h('a', { href: changed({ before: older }), rel: 'next' }, 'Older') : null));
+        older ? h('a', { href: changed({ before: older }), rel: 'next' }, 'Older') : null,
+        older ? h('span', { class: 'soft' }, `CSV and JSON: up to ${count(EXPORT_EVENTS)} from here on`) : null));
   }
 
   showWhy(why) {
@@ -109,7 +111,7 @@ export class Campaign {
       { title: 'Rejected', number: true, cell: (batch) => count(batch.rejected) },
     ];
     const legacy = why.legacy && h('p', {}, legacyText(why.legacy));
-    fill(this.why,
+    update(this.why,
       h('div', { class: 'head' }, h('h2', { id: 'why-title' }, `Why: ${periodText(day, 'day')}`),
         h('a', { href: changed({ why: null, after: null }) }, 'Close')),
       h('p', {}, numbers, '. ', h('strong', {}, verdict)),

@@ -1,7 +1,7 @@
 // A bar chart of one series over time (uPlot), the value under the pointer as text, and the same as
 // a table for everybody whom a canvas does not help.
 
-import { h, fill, table } from './dom.js';
+import { h, table, update } from './dom.js';
 import { axisText, compact, count } from './format.js';
 
 const HEIGHT = 240;
@@ -21,7 +21,7 @@ export class Chart {
     this.canvas = h('div', { class: 'canvas', 'aria-hidden': 'true' });
     this.rows = h('div');
     this.details = h('details', { open, class: 'as-table' }, h('summary', {}, 'Show as table'), this.rows);
-    this.details.addEventListener('toggle', () => { this.drawTable(); onTable?.(this.details.open); });
+    this.details.addEventListener('toggle', () => { onTable(this.details.open); this.drawTable(); });
     this.element = h('figure', { class: 'chart' }, this.readout, this.canvas, this.details);
     this.plot = null;
     this.data = null;
@@ -37,14 +37,14 @@ export class Chart {
     this.data = [points.map((point) => point[0]), points.map((point) => point[1])];
     if (this.plot && this.plot.unit === unit) this.plot.setData(this.data);
     else this.draw();
-    this.readout.textContent = summary;
+    this.read(this.plot?.cursor.idx);
     this.drawTable();
   }
 
   drawTable() {
     if (!this.details.open || !this.columns) return;
     const rows = this.points.map((point) => point[2]).filter(Boolean).reverse();
-    fill(this.rows, table(this.title, this.columns, rows));
+    update(this.rows, table(this.title, this.columns, rows));
   }
 
   draw() {

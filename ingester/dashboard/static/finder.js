@@ -13,16 +13,21 @@ export function finder(go) {
   let timer;
   let asking;
 
-  const close = () => { list.hidden = true; fill(list); };
+  const close = () => { clearTimeout(timer); asking?.abort(); list.hidden = true; fill(list); };
 
-  async function look() {
+  // isEntered: what was typed is opened where a campaign has exactly this id, else the first that was found.
+  async function look(isEntered) {
+    clearTimeout(timer);
     asking?.abort();
-    const containing = input.value.trim();
-    if (!containing) { close(); return; }
+    const text = input.value.trim();
+    if (!text) { close(); return; }
     asking = new AbortController();
+    const { signal } = asking;
     let lines;
     try {
-      const { campaigns } = await ask('campaigns', { containing, limit: 8 }, asking.signal);
+      if (isEntered && (await ask('campaign', { campaign: text }, signal)).first_date) { go(campaignAddress(text)); return; }
+      const { campaigns } = await ask('campaigns', { containing: text, limit: 8 }, signal);
+      if (isEntered && campaigns.length) { go(campaignAddress(campaigns[0].campaign_id)); return; }
       lines = campaigns.map((campaign) => h('li', {}, h('a', { href: campaignAddress(campaign.campaign_id) }, campaign.campaign_id)));
       if (lines.length === 0) lines = [h('li', { class: 'soft' }, 'No campaign found')];
     } catch (error) {
@@ -33,15 +38,8 @@ export function finder(go) {
     list.hidden = false;
   }
 
-  input.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(look, PAUSE_MS); });
-  form.addEventListener('submit', async (event) => {
-    event.preventDefault();
-    clearTimeout(timer);
-    await look();
-    const links = [...list.querySelectorAll('a')];
-    const exact = links.find((link) => link.textContent === input.value.trim()) || links[0];
-    if (exact) go(exact.getAttribute('href'));
-  });
+  input.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(look, PAUSE_MS, false); });
+  form.addEventListener('submit', (event) => { event.preventDefault(); look(true); });
   form.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') { close(); input.focus(); }
     if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return;

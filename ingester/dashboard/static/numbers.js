@@ -6,6 +6,9 @@ import { changed } from './address.js';
 import { Chart } from './chart.js';
 import { METRICS, change, changeText, count, metricNamed, percent, periodText } from './format.js';
 
+const LENGTH_MS = { hour: 3600e3, day: 86400e3, week: 7 * 86400e3, month: 28 * 86400e3 };
+const PERIODS_MAX = 5000;
+
 export class Cards {
   constructor(state) {
     this.cards = METRICS.map((metric) => {
@@ -61,13 +64,13 @@ export class Trend {
     const { state } = this;
     const metric = metricNamed(state.metric);
     const points = filled(periods, state).map(([seconds, row]) => [seconds, row ? row[metric.name] : 0, row]);
-    const total = points.reduce((sum, point) => sum + point[1], 0);
+    const total = periods.reduce((sum, period) => sum + period[metric.name], 0);
     this.chart.show({
       title: `${metric.title} by ${state.by}`,
       unit: state.by,
       points,
       columns: columnsOf(state.by, this.more),
-      summary: points.length ? `${count(total)} in ${periods.length} ${state.by}${periods.length === 1 ? '' : 's'} with events` : 'No events in this range.',
+      summary: periods.length ? `${count(total)} in ${periods.length} ${state.by}${periods.length === 1 ? '' : 's'} with events` : 'No events in this range.',
     });
   }
 
@@ -80,16 +83,20 @@ export function exportLinks(address) {
     h('a', { href: address('json'), target: '_blank', rel: 'noopener' }, 'JSON'));
 }
 
-// Periods without data are zero, not missing: a gap in the bars is the truth.
+// Periods without data are zero, not missing: a gap in the bars is the truth. A range of more periods
+// than a chart can show begins and ends with what is known, and shows that alone if it is still too long.
 function filled(periods, { from, to, by }) {
   const known = new Map(periods.map((period) => [Date.parse(period.period_start), period]));
   if (known.size === 0 && !from) return [];
   const first = periods.length ? Date.parse(periods[0].period_start) : Date.parse(`${from}T00:00:00Z`);
   const last = periods.length ? Date.parse(periods[periods.length - 1].period_start) : first;
-  const start = from ? Math.min(first, begin(Date.parse(`${from}T00:00:00Z`), by)) : first;
-  const end = to ? Math.max(last, Date.parse(`${to}T00:00:00Z`) + (by === 'hour' ? 23 * 3600e3 : 0)) : last;
+  let start = from ? Math.min(first, begin(Date.parse(`${from}T00:00:00Z`), by)) : first;
+  let end = to ? Math.max(last, Date.parse(`${to}T00:00:00Z`) + (by === 'hour' ? 23 * 3600e3 : 0)) : last;
+  const isTooLong = () => (end - start) / LENGTH_MS[by] > PERIODS_MAX;
+  if (isTooLong()) [start, end] = [first, last];
+  if (isTooLong()) return periods.map((period) => [Date.parse(period.period_start) / 1000, period]);
   const found = [];
-  for (let at = start; at <= end && found.length < 5000; at = next(at, by)) found.push([at / 1000, known.get(at) || null]);
+  for (let at = start; at <= end; at = next(at, by)) found.push([at / 1000, known.get(at) || null]);
   return found;
 }
 

@@ -1,6 +1,6 @@
 // How the system stands, for those who run it.
 
-import { h, fill, table, bar, write, announce } from './dom.js';
+import { h, announce, bar, table, update, write } from './dom.js';
 import { ask } from './api.js';
 import { ago, bytes, clockText, count, dayText, decimal, timeText } from './format.js';
 import { Chart } from './chart.js';
@@ -39,8 +39,10 @@ export class Operations {
     this.showStorage(now.storage_bytes);
     this.showMonths(now.leaves);
     this.showMigration(now);
-    if (this.wasFailing !== (now.freshness.last_failure !== null)) announce(this.tiles.refresh.under.textContent);
-    this.wasFailing = now.freshness.last_failure !== null;
+    const isFailing = now.freshness.last_failure !== null;
+    this.summary = this.tiles.refresh.under.textContent;
+    if (this.wasFailing === !isFailing) announce(this.summary);
+    this.wasFailing = isFailing;
     return now.at;
   }
 
@@ -83,7 +85,7 @@ export class Operations {
 
   showPartitions({ partitions }) {
     const number = (title, field) => ({ title, number: true, cell: (row) => count(row[field]) });
-    fill(this.parts.partitions, table('Topic partitions', [
+    update(this.parts.partitions, table('Topic partitions', [
       { title: 'Partition', head: true, cell: (row) => `${row.topic}[${row.partition}]` },
       number('Next offset', 'next_offset'), number('Lag', 'lag'), number('Records', 'records'),
       number('Events', 'inserted'), number('Duplicates', 'duplicates'), number('Rejected', 'rejected'),
@@ -93,7 +95,7 @@ export class Operations {
 
   showRejects(rejects) {
     const most = Math.max(...rejects.map((row) => row.count), 1);
-    fill(this.parts.rejects, table('Rejects by reason', [
+    update(this.parts.rejects, table('Rejects by reason', [
       { title: 'Reason', head: true, cell: (row) => row.reason_code },
       { title: 'State', cell: (row) => row.state },
       { title: 'Records', number: true, cell: (row) => count(row.count) },
@@ -104,7 +106,7 @@ export class Operations {
   showStorage(storage) {
     const { total, ...parts } = storage;
     const rows = Object.entries(parts).map(([name, size]) => ({ name, size })).sort((a, b) => b.size - a.size);
-    fill(this.parts.storage, table('Storage', [
+    update(this.parts.storage, table('Storage', [
       { title: 'What', head: true, cell: (row) => row.name },
       { title: 'On disk', number: true, cell: (row) => bytes(row.size) },
       { title: '', class: 'fills', cell: (row) => bar(row.size / Math.max(total, 1)) },
@@ -117,13 +119,13 @@ export class Operations {
       ['Missing', leaves.gaps.length ? leaves.gaps.map(dayText).join(', ') : 'none'],
       ['Events kept since', leaves.floor ? dayText(leaves.floor) : 'the beginning'],
     ];
-    fill(this.parts.months, h('dl', { class: 'facts' }, facts.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])));
+    update(this.parts.months, h('dl', { class: 'facts' }, facts.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])));
   }
 
   showMigration({ replay, migration_steps: steps }) {
-    if (!replay) { fill(this.parts.migration, h('p', { class: 'soft' }, 'No replay of an old table has begun.')); return; }
+    if (!replay) { update(this.parts.migration, h('p', { class: 'soft' }, 'No replay of an old table has begun.')); return; }
     const share = replay.ranges ? replay.ranges_done / replay.ranges : 0;
-    fill(this.parts.migration,
+    update(this.parts.migration,
       h('p', {}, `${count(replay.events_done)} of ${count(replay.events)} events published, ${count(replay.ranges_done)} of ${count(replay.ranges)} ranges; days before ${dayText(replay.cut_date)}.`),
       h('p', {}, bar(share)),
       table('Steps taken', [

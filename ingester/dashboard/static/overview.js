@@ -1,6 +1,6 @@
 // All campaigns: totals, trend, and those with the most.
 
-import { h, fill, table, bar, announce } from './dom.js';
+import { h, bar, table, update } from './dom.js';
 import { apiAddress, ask } from './api.js';
 import { campaignAddress, changed } from './address.js';
 import { count, dayText, metricNamed, percent } from './format.js';
@@ -43,7 +43,7 @@ export class Overview {
     this.cards.show(totals);
     this.trend.show(trend);
     this.showTop(top.campaigns);
-    announce(`${count(totals.totals.sent)} sent, ${count(totals.totals.replied)} replied, ${rangeText(state)}`);
+    this.summary = `${count(totals.totals.sent)} sent, ${count(totals.totals.replied)} replied, ${rangeText(state)}`;
     return totals.as_of;
   }
 
@@ -58,7 +58,7 @@ export class Overview {
       rate('Open rate', 'open_rate'), rate('Reply rate', 'reply_rate'),
       rate('Positive', 'positive_rate'), rate('Bounce rate', 'bounce_rate'),
     ];
-    fill(this.top, table('Top campaigns', columns, campaigns, 'No campaign has events in this range.'));
+    update(this.top, table('Top campaigns', columns, campaigns, 'No campaign has events in this range.'));
   }
 
   leave() { this.trend.leave(); }
