@@ -4,13 +4,15 @@
 -- campaigns.
 
 -- name: read_stats
+-- What is beyond rows_max never leaves the server; null is no bound.
 SELECT
     answer.as_of, found.campaign_id, found.period_start,
     found.sent, found.opened, found.clicked, found.replied, found.positive_replies, found.bounced
 FROM campaign_stats_as_of() AS answer (as_of)
 LEFT JOIN get_campaign_stats(
     %(campaign_ids)s::text [], %(start_date)s::date, %(end_date)s::date, %(granularity)s::text
-) AS found ON true;
+) AS found ON true
+LIMIT %(rows_max)s::bigint;
 
 -- name: read_aggregated_stats
 -- Of a range without a start, "all" has a start of its own for each campaign: the earliest counts.

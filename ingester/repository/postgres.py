@@ -78,9 +78,11 @@ class PostgresRepository:
         start_date: date | None = None,
         end_date: date | None = None,
         granularity: Granularity | str = Granularity.DAY,
+        *,
+        rows_max: int | None = None,
     ) -> SeriesOfCampaigns:
         return self._answer(
-            questions.stats_for_campaigns(campaign_ids, start_date, end_date, granularity)
+            questions.stats_for_campaigns(campaign_ids, start_date, end_date, granularity, rows_max)
         )
 
     def get_aggregated_stats(

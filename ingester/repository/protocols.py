@@ -40,11 +40,14 @@ class CampaignEventReader(Protocol):
         start_date: date | None = None,
         end_date: date | None = None,
         granularity: Granularity | str = Granularity.DAY,
+        *,
+        rows_max: int | None = None,
     ) -> SeriesOfCampaigns:
         """Campaigns by period, each once and in the order asked; None: all that have data.
 
         Hours are counted from the events: UsageError where the range begins before the retention
-        floor.
+        floor. `rows_max` bounds the periods of all campaigns together: UsageError where there are
+        more.
         """
 
     def get_aggregated_stats(
@@ -161,6 +164,8 @@ class AsyncCampaignEventReader(Protocol):
         start_date: date | None = None,
         end_date: date | None = None,
         granularity: Granularity | str = Granularity.DAY,
+        *,
+        rows_max: int | None = None,
     ) -> SeriesOfCampaigns: ...
 
     async def get_aggregated_stats(

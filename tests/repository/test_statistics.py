@@ -14,8 +14,10 @@ from ingester.repository import (
     CampaignSeries,
     Metrics,
     PostgresRepository,
+    questions,
 )
 from ingester.settings import Settings
+from ingester.store.statements import statement
 from tests.repository.queries import CAMPAIGNS, FIRST, LAST, as_one, as_series, random_query
 from tests.sql.history import Event, History, at, random_events
 
@@ -201,3 +203,16 @@ def test_arguments_that_make_no_sense_are_refused_with_what_would(
     history.query("UPDATE retention_floor SET floor_date = '2025-03-01' RETURNING 1")
     with pytest.raises(UsageError, match="events before 2025-03-01 have been dropped"):
         repository.get_aggregated_stats(date(2025, 2, 1), granularity="hour")
+
+
+def test_no_more_rows_leave_the_server_than_show_that_there_are_too_many(
+    history: History, repository: PostgresRepository
+) -> None:
+    history.ingest([Event("c", at(f"2025-03-{day:02} 10:00")) for day in range(1, 10)])
+    history.refresh()
+    assert len(repository.get_stats_for_campaigns(None, rows_max=9).campaigns[0].periods) == 9
+    with pytest.raises(UsageError, match="more than 8 rows"):
+        repository.get_stats_for_campaigns(None, rows_max=8)
+    ask = next(questions.stats_for_campaigns(None, None, None, "day", 2))
+    read = history.connection.execute(statement(ask.name), ask.parameters)
+    assert len(read.fetchall()) == 3
