@@ -1,5 +1,9 @@
 -- What the dashboard asks beyond the repository and the status.
 
+-- name: refuse_writes
+-- For the rest of the session, whatever its login may do.
+SELECT set_config('default_transaction_read_only', 'on', false) AS read_only;
+
 -- name: listen_to_refreshes
 LISTEN campaign_stats_refreshed;
 

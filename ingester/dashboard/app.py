@@ -65,6 +65,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings,
         connections_max=settings.ingester_dashboard_connections_max,
         statement_seconds_max=settings.ingester_dashboard_statement_seconds_max,
+        reads_only=True,
     ) as repository:
         app.state.repository = repository
         app.state.watch = Watch(settings)

@@ -28,7 +28,7 @@ class Watch:
         limit = settings.ingester_dashboard_statement_seconds_max
         limited = settings.model_copy(update={"ingester_statement_seconds_max": limit})
         self._topic = settings.kafka_topic
-        self._session = Session(limited, "ingester-dashboard-operations")
+        self._session = Session(limited, "ingester-dashboard-operations", reads_only=True)
         self._ends = Ends(settings)
         self._ends.start()
         self._turn = asyncio.Lock()

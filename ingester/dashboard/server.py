@@ -93,7 +93,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _look_at_login(settings: Settings) -> None:
     """A refused login or a missing schema is told at once, a login that may too much as well."""
-    with connect(settings, "ingester-dashboard") as connection:
+    with connect(settings, "ingester-dashboard", reads_only=True) as connection:
         row = connection.execute(statement("login_may_write")).fetchone()
     if row is not None and row[0]:
         log.warning(
