@@ -82,7 +82,10 @@ class CampaignEventReader(Protocol):
     def list_campaigns(
         self, containing: str | None = None, after: str | None = None, limit: int = 100
     ) -> CampaignPage:
-        """A page of campaigns by id; `containing` finds a part of the id, whatever its case."""
+        """A page of campaigns by id; `containing` finds a part of the id, whatever its case.
+
+        Which letters have a case is for the database's locale to know: for C those of ASCII alone.
+        """
 
     def get_event_history(
         self,

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from ingester.errors import UsageError
 from ingester.repository import (
@@ -17,7 +18,9 @@ from ingester.repository import (
     questions,
 )
 from ingester.settings import Settings
+from ingester.store.migrator import migrate
 from ingester.store.statements import statement
+from tests.databases import Databases
 from tests.repository.queries import CAMPAIGNS, FIRST, LAST, as_one, as_series, random_query
 from tests.sql.history import Event, History, at, random_events
 
@@ -175,6 +178,23 @@ def test_campaigns_are_listed_page_by_page_without_gap_or_repeat(
     ten = repository.list_campaigns(containing="MP 1").campaigns
     assert [campaign.campaign_id for campaign in ten] == names[10:20]
     assert ten[0].first_date == ten[0].last_date == date(2025, 3, 5)
+
+
+def test_a_campaign_is_found_whatever_its_case_in_the_language_of_the_database(
+    databases: Databases,
+) -> None:
+    name = databases.empty(locale="C.UTF-8")
+    url = databases.url_of(name)
+    with History(url) as history:
+        migrate(history.connection)
+        history.ingest([Event("Äpfel, ЯБЛОКИ", at("2025-03-05 10:00"))])
+        history.refresh()
+    with PostgresRepository.connect(Settings(database_url=SecretStr(url))) as repository:
+        for containing in ("äPFEL", "яблоки", "Äpfel"):
+            (found,) = repository.list_campaigns(containing=containing).campaigns
+            assert found.campaign_id == "Äpfel, ЯБЛОКИ"
+        assert repository.list_campaigns(containing="apfel").campaigns == ()
+    databases.drop(name)
 
 
 @pytest.mark.parametrize("given", ["a\0b", "\ud800"])
