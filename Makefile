@@ -121,7 +121,7 @@ audit: setup ## Dependencies: known vulnerabilities, licences, bill of materials
 
 # What `make bench` runs, in under 15 minutes on two cores; the others take longer.
 BENCHES := ingest duplicates stages refresh refresh_views freshness reading
-BENCHES_LONG := migration scaling memory backup growth
+BENCHES_LONG := migration browsing scaling memory backup growth
 
 .PHONY: bench
 bench: setup ## Speed beside psql and SQL, under 15 minutes; then make bench-report (BENCH=--quick: 3)
@@ -129,7 +129,7 @@ bench: setup ## Speed beside psql and SQL, under 15 minutes; then make bench-rep
 	for name in $(BENCHES); do $(BIN)/python -m "bench.$$name" $(BENCH); done
 
 .PHONY: bench-long
-bench-long: setup ## Migration, workers, memory with 5 million waiting, backup, growth to 30 million events
+bench-long: setup ## Migration, dashboard, workers, memory with 5 million waiting, backup, growth to 30 million events
 	@for name in $(BENCHES_LONG); do $(BIN)/python -m "bench.$$name" $(BENCH); done
 
 .PHONY: bench-peers

@@ -1,8 +1,9 @@
 """`python -m bench.browsing`: the dashboard over the full migrated history, cold and under load.
 
 First chart: a browser that has cached nothing opens the overview; from navigation to the frame
-that shows the chart. API: 32 open pages, each asking once a second what a page asks after
-every refresh, without and with ingestion at full rate; answers are timed until their last byte.
+that shows the chart. API: 32 open pages, each asking once a second what a page asks after every
+refresh (overviews, campaigns, half of these with a day explained, operations), without and with
+ingestion at full rate; answers are timed until their last byte. The dashboard is a reader.
 """
 
 import contextlib
@@ -83,7 +84,9 @@ def main(
         stack.callback(ingester.end)
         _migrate(database, ingester, topic, scale)
         tables = contents(database)
-        dashboard = Dashboard(ingester, INGESTER_LOG_LEVEL="info")
+        dashboard = Dashboard(
+            ingester, DATABASE_URL=database.url_of_reader(), INGESTER_LOG_LEVEL="info"
+        )
         cold = _cold(dashboard, repeat)
         quiet = _load(dashboard, seconds)
         report.say("the same while events come in at full rate")
@@ -161,7 +164,7 @@ def _load(dashboard: Dashboard, seconds: float) -> Times:
         random = Random(number)  # noqa: S311 - repeatable
         address = urlsplit(dashboard.url)
         connection = HTTPConnection(str(address.hostname), address.port, timeout=60)
-        questions = _questions(random.choice(campaigns) if number % 2 else None)
+        questions = _questions(number, random.choice(campaigns))
         stopping.wait(random.random() * _PAUSE_SECONDS)
         try:
             while not stopping.is_set():
@@ -191,23 +194,28 @@ def _load(dashboard: Dashboard, seconds: float) -> Times:
     return found
 
 
-def _questions(campaign_id: str | None) -> dict[str, str]:
-    """What the overview asks after a refresh, or a campaign's page."""
+def _questions(number: int, campaign_id: str) -> dict[str, str]:
+    """What a page asks after a refresh: of eight, three overviews, four campaigns, operations."""
+    if number % 8 == 0:
+        return {"operations": "/api/operations"}
     today = datetime.now(UTC).date()
     days = f"from={today - timedelta(days=29)}&to={today}"
-    if campaign_id is None:
+    if number % 2 == 0:
         return {
             "totals of all": f"/api/totals?{days}",
             "trend of all": f"/api/trend?{days}&by=day",
             "top 20": f"/api/top?{days}&metric=sent&limit=20",
         }
     of = f"campaign={quote(campaign_id, safe='')}"
-    return {
+    questions = {
         "a campaign": f"/api/campaign?{of}",
         "its totals": f"/api/totals?{of}&{days}",
         "its trend": f"/api/trend?{of}&{days}&by=day",
         "its events": f"/api/events?{of}&{days}&limit=15",
     }
+    if number % 4 == 1:
+        questions["why a day"] = f"/api/why?{of}&day={today - timedelta(days=1)}&limit=10"
+    return questions
 
 
 def _records(database: Database, topic: str) -> int:

@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 from bench.servers import unique_name
 from bench.statements import statement
 from ingester import binary_copy
-from ingester.store.migrator import migrate
+from ingester.store.migrator import grant_roles, migrate
 from ingester.store.statements import about
 
 Row = tuple[Any, ...]
@@ -64,6 +64,11 @@ class Database:
     def _administer(self, name: str) -> None:
         with psycopg.connect(self._server_url, autocommit=True) as connection:
             connection.execute(statement(name, database=self._name))
+
+    def url_of_reader(self) -> str:
+        """A URL whose sessions may do what the role `ingester_reader` may."""
+        grant_roles(self._connection)
+        return make_conninfo(self.url, options="-c role=ingester_reader")
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[Callable[..., None]]:

@@ -169,6 +169,21 @@ def _backup(results: Results) -> Section:
     return Section([table(["", "legacy table", "new schema", "legacy/new"], rows)])
 
 
+def _browsing(results: Results) -> Section:
+    cold = [[f"cold page, {view}", _spread(results["first_chart_ms"], view, 0)]
+            for view in results["first_chart_ms"]]  # fmt: skip
+    quiet, busy = results["api_ms"]["quiet"], results["api_ms"]["ingesting"]
+    asked = [
+        [name, *(f"{side[name][key]:.1f}" for side in (quiet, busy) for key in ("p50", "p99"))]
+        for name in busy
+    ]
+    columns = [
+        f"{results['readers']} open pages, ms", "p50", "p99",
+        f"p50, {results['records_per_second']:,} records/s come in", "p99",
+    ]  # fmt: skip
+    return Section([table(["first chart, ms", "median (min-max)"], cold), table(columns, asked)])
+
+
 def _memory(results: Results) -> Section:
     rows = [
         [
@@ -211,6 +226,7 @@ SECTIONS: Final[Mapping[str, tuple[str, Callable[[Results], Section]]]] = {
     "memory": ("Memory", _memory),
     "backup": ("Backup", _backup),
     "migration": ("Migration", _migration),
+    "browsing": ("The dashboard over the migrated history", _browsing),
 }
 """By bench: its heading, and what is told of it; in the order of the page."""
 

@@ -4,13 +4,15 @@
 -- campaigns.
 
 -- name: read_stats
+-- What is beyond rows_max never leaves the server; null is no bound.
 SELECT
     answer.as_of, found.campaign_id, found.period_start,
     found.sent, found.opened, found.clicked, found.replied, found.positive_replies, found.bounced
 FROM campaign_stats_as_of() AS answer (as_of)
 LEFT JOIN get_campaign_stats(
     %(campaign_ids)s::text [], %(start_date)s::date, %(end_date)s::date, %(granularity)s::text
-) AS found ON true;
+) AS found ON true
+LIMIT %(rows_max)s::bigint;
 
 -- name: read_aggregated_stats
 -- Of a range without a start, "all" has a start of its own for each campaign: the earliest counts.
@@ -90,6 +92,8 @@ LEFT JOIN (
 
 -- name: read_campaigns
 -- A page by key; each campaign's first and last day are two looks into the roll-up's primary key.
+-- Ids are compared byte by byte (collation C), which knows the case of ASCII alone; what is looked
+-- for is compared as the database's own locale does.
 SELECT
     answer.as_of, found.campaign_id, earliest.event_date AS first_date,
     latest.event_date AS last_date, latest.last_activity
@@ -99,7 +103,7 @@ LEFT JOIN (
     WHERE
         (campaign_id > %(after)s::text OR %(after)s::text IS NULL)
         AND (
-            strpos(lower(campaign_id), lower(%(containing)s::text)) > 0
+            strpos(lower(campaign_id COLLATE "default"), lower(%(containing)s::text)) > 0
             OR %(containing)s::text IS NULL
         )
     ORDER BY campaign_id LIMIT %(rows_max)s

@@ -30,9 +30,11 @@ class Databases:
             return urlsplit(self._url)._replace(path=f"/{name}").geturl()
         return make_conninfo(self._url, dbname=name)
 
-    def empty(self) -> str:
-        """The name of a new database with nothing in it."""
-        return self._create("template1")
+    def empty(self, locale: str | None = None) -> str:
+        """The name of a new database with nothing in it, in the server's locale or another."""
+        if locale is None:
+            return self._create("template1")
+        return self._create("template0", sql.SQL(" LOCALE {}").format(sql.Literal(locale)))
 
     def migrated(self) -> str:
         """The name of a new database with this version's schema."""
@@ -53,10 +55,11 @@ class Databases:
         if self._template is not None:
             self.drop(self._template)
 
-    def _create(self, template: str) -> str:
+    def _create(self, template: str, options: sql.Composable | None = None) -> str:
         name = f"{self._prefix}_{next(self._numbers)}"
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        self._run(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}{}")
+        names = sql.Identifier(name), sql.Identifier(template)
+        self._run(statement.format(*names, options or sql.SQL("")))
         return name
 
     def _run(self, statement: sql.Composed) -> None:

@@ -4,8 +4,10 @@ from typing import Annotated
 
 import typer
 
+from ingester.commands.why import CampaignColumn, DateColumn
 from ingester.errors import SettingsError
 from ingester.logs import set_up_logs
+from ingester.repository.explanation import DEFAULT_COLUMNS, LegacyColumns
 from ingester.settings import load_settings
 
 
@@ -17,6 +19,8 @@ def dashboard(
         str | None,
         typer.Option(help="INGESTER_DASHBOARD_HOST (127.0.0.1); elsewhere needs a token."),
     ] = None,
+    campaign_column: CampaignColumn = DEFAULT_COLUMNS.campaign_id,
+    date_column: DateColumn = DEFAULT_COLUMNS.stat_date,
 ) -> None:
     """The live web page of the statistics, and its JSON API under /api; SIGTERM stops it."""
     settings = load_settings(ingester_dashboard_port=port, ingester_dashboard_host=host)
@@ -27,4 +31,4 @@ def dashboard(
         raise SettingsError(
             f"{error.name} is missing: pip install 'campaign-event-ingester[dashboard]'"
         ) from None
-    serve(settings)
+    serve(settings, LegacyColumns(campaign_column, date_column))

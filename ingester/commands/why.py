@@ -20,9 +20,19 @@ from ingester.repository import (
     Metrics,
     PostgresRepository,
 )
+from ingester.repository.explanation import DEFAULT_COLUMNS
 from ingester.settings import load_settings
 
-_NAMES_ARE = "How the legacy table calls"
+CampaignColumn = Annotated[
+    str,
+    typer.Option(
+        envvar="REPLAY_COLUMN_CAMPAIGN_ID", help="How the legacy table calls the campaign id."
+    ),
+]
+DateColumn = Annotated[
+    str,
+    typer.Option(envvar="REPLAY_COLUMN_STAT_DATE", help="How the legacy table calls the day."),
+]
 
 
 def why(
@@ -34,13 +44,8 @@ def why(
     after: Annotated[
         str | None, typer.Option(metavar="KEY", help="Go on behind this event; see next_after.")
     ] = None,
-    campaign_column: Annotated[
-        str,
-        typer.Option(envvar="REPLAY_COLUMN_CAMPAIGN_ID", help=f"{_NAMES_ARE} the campaign id."),
-    ] = "campaign_id",
-    date_column: Annotated[
-        str, typer.Option(envvar="REPLAY_COLUMN_STAT_DATE", help=f"{_NAMES_ARE} the day.")
-    ] = "stat_date",
+    campaign_column: CampaignColumn = DEFAULT_COLUMNS.campaign_id,
+    date_column: DateColumn = DEFAULT_COLUMNS.stat_date,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Tell every event behind a campaign's day: topic, partition, offsets, time of ingestion.
@@ -60,8 +65,6 @@ def why(
 
 def as_document(told: Explanation) -> dict[str, Any]:
     """An explanation as JSON: events point to their range of the ledger by its batch_id."""
-    ranges = {one.batch_id: one for one in told.ranges}
-    ranges |= {each.source.batch_id: each.source for each in told.events}
     return {
         **asdict(told),
         "events": [
@@ -75,7 +78,7 @@ def as_document(told: Explanation) -> dict[str, Any]:
             }
             for each in told.events
         ],
-        "ranges": [asdict(one) for one in ranges.values()],
+        "ranges": [asdict(one) for one in told.sources],
         "next_after": told.next_after,
     }
 

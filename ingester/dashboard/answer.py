@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ingester import repository
 from ingester.event import EventType
-from ingester.repository import Campaign, CampaignTotals, Granularity, Metrics
+from ingester.repository import Campaign, CampaignTotals, Granularity, Metrics, StoredEvent
 
 
 class _Answer(BaseModel):
@@ -156,6 +156,11 @@ class Event(_Answer):
     count: int
     is_replayed: bool = Field(description="Whether it came from the legacy table.")
 
+    @classmethod
+    def of(cls, event: StoredEvent, **more: Any) -> Self:
+        """From the repository's; `more` are the fields of a subclass."""
+        return cls(**{name: getattr(event, name) for name in Event.model_fields}, **more)
+
 
 class Events(_Answer):
     """A page, the newest first; `next_before` asks for the next one."""
@@ -174,9 +179,12 @@ class LedgerRange(Numbers):
     first_offset: int | None
     next_offset: int | None
     ingested_at: datetime
+    batches: int = Field(description="How many have been merged into this range.")
     events: int
     records: int
+    inserted: int
     duplicates: int
+    conflicting: int = Field(description="Duplicates that tell something else.")
     rejected: int
 
     @classmethod
@@ -184,6 +192,17 @@ class LedgerRange(Numbers):
         """From the repository's."""
         names = cls.model_fields.keys() - Numbers.model_fields.keys()
         return cls.of(found.metrics, **{name: getattr(found, name) for name in names})
+
+
+class ExplainedEvent(Event):
+    """One event behind the number."""
+
+    batch_id: int = Field(description="Which of the ranges brought it.")
+
+    @classmethod
+    def of_explained(cls, found: repository.ExplainedEvent) -> Self:
+        """From the repository's."""
+        return cls.of(found.event, batch_id=found.source.batch_id)
 
 
 class Legacy(_Answer):
@@ -201,11 +220,15 @@ class Why(_Answer):
     shown: Numbers = Field(description="What the statistics say.")
     counted: Numbers = Field(description="The sum of the events.")
     events_total: int
-    events: list[Event]
+    events: list[ExplainedEvent]
     next_after: str | None
-    ranges: list[LedgerRange] = Field(description="The latest; `ranges_total` counts all.")
+    ranges: list[LedgerRange] = Field(
+        description="The latest, and all that brought the page's events; `ranges_total` counts all."
+    )
     ranges_total: int
+    records: int = Field(description="In all ranges, of whatever campaign; as the next three.")
     duplicates: int
+    conflicting: int
     rejected: int
     is_below_floor: bool = Field(description="Whether retention may have taken events.")
     legacy: Legacy | None = Field(description="Where the page's replayed events came from.")

@@ -20,7 +20,7 @@ from ingester.dashboard.live import Hub
 from ingester.dashboard.operations import Watch
 from ingester.dashboard.shared import Shared
 from ingester.errors import IngesterError, TemporaryError, UsageError
-from ingester.repository import AsyncPostgresRepository
+from ingester.repository import AsyncPostgresRepository, LegacyColumns
 from ingester.settings import Settings
 from ingester.store.listening import RefreshListener
 
@@ -31,7 +31,7 @@ _PAGES: Final = ("/", "/campaign", "/operations")
 _FORM_BYTES_MAX: Final = 4096
 
 
-def create_app(settings: Settings, gate: Gate) -> FastAPI:
+def create_app(settings: Settings, gate: Gate, legacy: LegacyColumns) -> FastAPI:
     """The ASGI application; it connects when it is started."""
     app = FastAPI(
         title="Campaign statistics",
@@ -45,6 +45,7 @@ def create_app(settings: Settings, gate: Gate) -> FastAPI:
     )
     app.state.settings = settings
     app.state.gate = gate
+    app.state.legacy = legacy
     api = APIRouter(prefix="/api", responses={503: {"description": "The database is away or busy"}})
     for part in (campaigns, operations, live):
         api.include_router(part.router)
@@ -65,6 +66,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings,
         connections_max=settings.ingester_dashboard_connections_max,
         statement_seconds_max=settings.ingester_dashboard_statement_seconds_max,
+        reads_only=True,
     ) as repository:
         app.state.repository = repository
         app.state.watch = Watch(settings)

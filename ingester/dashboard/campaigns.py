@@ -6,7 +6,7 @@ A campaign's id is a parameter and never part of a path: it may hold slashes, do
 from collections.abc import Sequence
 from typing import Annotated, Final
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from ingester.dashboard import answer
@@ -31,7 +31,6 @@ from ingester.repository import (
     AsyncPostgresRepository,
     CampaignSeries,
     Granularity,
-    StoredEvent,
 )
 
 router = APIRouter()
@@ -100,14 +99,11 @@ async def stats(
 ) -> answer.Stats | Response:
     """Each campaign by period, exactly as `get_campaign_stats` answers."""
     asked = checked(campaign, days, by)
+    read = _repository(request).get_stats_for_campaigns
     found = await _shared(request).ask(
-        _repository(request).get_stats_for_campaigns, asked, days.first, days.last, by
+        read, asked, days.first, days.last, by, rows_max=STATS_ROWS_MAX
     )
     rows = _rows(found.campaigns)
-    if len(rows) > STATS_ROWS_MAX:
-        raise HTTPException(
-            422, f"that is more than {STATS_ROWS_MAX} rows: narrow the range or name campaigns"
-        )
     if format is Format.CSV:
         return _csv(answer.Row, rows, "stats", "campaign_id", "period_start")
     return answer.Stats.model_construct(as_of=found.as_of, by=by, rows=rows)
@@ -181,7 +177,7 @@ async def events(
         before=event_key(before),
         limit=limit,
     )
-    found = [_event(event) for event in page.events]
+    found = [answer.Event.of(event) for event in page.events]
     next_before = None if page.next_before is None else str(page.next_before)
     if format is Format.CSV:
         sheet = _csv(answer.Event, found, "events")
@@ -198,18 +194,25 @@ async def why(
 ) -> answer.Why:
     """The events behind a campaign's UTC day: where they came from, and what came with them."""
     found = await _shared(request).ask(
-        _repository(request).explain, campaign, day, after=event_key(after), limit=limit
+        _repository(request).explain,
+        campaign,
+        day,
+        after=event_key(after),
+        limit=limit,
+        legacy=request.app.state.legacy,
     )
     return answer.Why(
         as_of=found.as_of,
         shown=answer.Numbers.of(found.shown),
         counted=answer.Numbers.of(found.metrics),
         events_total=found.events_total,
-        events=[_event(each.event) for each in found.events],
+        events=[answer.ExplainedEvent.of_explained(each) for each in found.events],
         next_after=None if found.next_after is None else str(found.next_after),
-        ranges=[answer.LedgerRange.of_range(one) for one in found.ranges],
+        ranges=[answer.LedgerRange.of_range(one) for one in found.sources],
         ranges_total=found.totals.ranges,
+        records=found.totals.records,
         duplicates=found.totals.duplicates,
+        conflicting=found.totals.conflicting,
         rejected=found.totals.rejected,
         is_below_floor=found.is_below_floor,
         legacy=None
@@ -248,16 +251,6 @@ def _rows(campaigns: Sequence[CampaignSeries]) -> list[answer.Row]:
         for series in campaigns
         for period in series.periods
     ]
-
-
-def _event(event: StoredEvent) -> answer.Event:
-    return answer.Event(
-        occurred_at=event.occurred_at,
-        event_id=event.event_id,
-        event_type=event.event_type,
-        count=event.count,
-        is_replayed=event.is_replayed,
-    )
 
 
 def _csv(model: type[BaseModel], rows: Sequence[BaseModel], name: str, *first: str) -> Response:

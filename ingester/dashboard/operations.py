@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 
 from ingester.dashboard import answer
 from ingester.dashboard.lag import Ends
+from ingester.errors import IngesterError
 from ingester.settings import Settings
 from ingester.standing import standing
 from ingester.store.reading import activity, state
@@ -16,6 +17,8 @@ from ingester.store.session import Session
 
 _KEPT_SECONDS: Final = 1.0
 """A look counts all rejects: however many pages are open, it is taken once a second at most."""
+_REST_MIN: Final = 9.0
+"""Times as long as a look took: where there are millions of rejects, a tenth of the time goes."""
 _MINUTE: Final = timedelta(minutes=1)
 
 router = APIRouter()
@@ -28,19 +31,29 @@ class Watch:
         limit = settings.ingester_dashboard_statement_seconds_max
         limited = settings.model_copy(update={"ingester_statement_seconds_max": limit})
         self._topic = settings.kafka_topic
-        self._session = Session(limited, "ingester-dashboard-operations")
+        self._session = Session(limited, "ingester-dashboard-operations", reads_only=True)
         self._ends = Ends(settings)
         self._ends.start()
         self._turn = asyncio.Lock()
-        self._last: answer.Operations | None = None
-        self._looked_at = float("-inf")
+        self._last: answer.Operations | IngesterError | None = None
+        self._kept_until = float("-inf")
 
     async def look(self) -> answer.Operations:
-        """What was seen less than a second ago, else a new look."""
+        """What was seen, or what went wrong, a moment ago, else a new look."""
         async with self._turn:
-            if self._last is None or time.monotonic() - self._looked_at > _KEPT_SECONDS:
-                self._last = await asyncio.to_thread(self._look)
-                self._looked_at = time.monotonic()
+            began = time.monotonic()
+            if self._last is None or began > self._kept_until:
+                kept_seconds = _KEPT_SECONDS
+                try:
+                    self._last = await asyncio.to_thread(self._look)
+                    took_seconds = time.monotonic() - began
+                    kept_seconds = max(kept_seconds, _REST_MIN * took_seconds)
+                except IngesterError as error:
+                    # Whoever waits for their turn would else wait for a time-out each.
+                    self._last = error
+                self._kept_until = time.monotonic() + kept_seconds
+            if isinstance(self._last, IngesterError):
+                raise self._last.with_traceback(None)
             return self._last
 
     def _look(self) -> answer.Operations:
@@ -52,14 +65,14 @@ class Watch:
         report = standing(known, self._topic, self._ends.of(ours), now)
         return answer.Operations(
             at=now,
-            records_per_second=_per_second(active["rate"], now),
+            records_per_second=per_second(active["rate"], now),
             lag_problem=self._ends.problem,
             **report,
             **active,
         )
 
 
-def _per_second(rate: list[dict[str, Any]], now: datetime) -> float:
+def per_second(rate: list[dict[str, Any]], now: datetime) -> float:
     """Over the last minute of whole tenths: the one under way would pull the number down."""
     step = timedelta(seconds=10)
     end = datetime.fromtimestamp(now.timestamp() // 10 * 10, UTC)

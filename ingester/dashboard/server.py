@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from ingester.dashboard.access import Gate
 from ingester.dashboard.app import create_app
 from ingester.errors import SettingsError, TemporaryError
+from ingester.repository import LegacyColumns
 from ingester.settings import Settings, is_loopback
 from ingester.store.connection import connect
 from ingester.store.statements import statement
@@ -21,8 +22,8 @@ log = structlog.get_logger(__name__)
 _STOP_SECONDS_MAX: Final = 3
 
 
-def serve(settings: Settings) -> None:
-    """Serve until told to stop.
+def serve(settings: Settings, legacy: LegacyColumns) -> None:
+    """Serve until told to stop; `legacy` is how the old table calls its columns.
 
     Raises what keeps it from the database, SettingsError where it cannot listen, TemporaryError
     where the database went away while it started.
@@ -30,7 +31,7 @@ def serve(settings: Settings) -> None:
     _look_at_login(settings)
     host, port = settings.ingester_dashboard_host, settings.ingester_dashboard_port
     listening = _listen(host, port)
-    app = create_app(settings, Gate(settings))
+    app = create_app(settings, Gate(settings), legacy)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -93,7 +94,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _look_at_login(settings: Settings) -> None:
     """A refused login or a missing schema is told at once, a login that may too much as well."""
-    with connect(settings, "ingester-dashboard") as connection:
+    with connect(settings, "ingester-dashboard", reads_only=True) as connection:
         row = connection.execute(statement("login_may_write")).fetchone()
     if row is not None and row[0]:
         log.warning(

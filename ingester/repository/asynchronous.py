@@ -49,10 +49,18 @@ class AsyncPostgresRepository:
         connections_max: int = 4,
         statement_seconds_max: float = STATEMENT_SECONDS_MAX,
         producer: EventSink | None = None,
+        reads_only: bool = False,
     ) -> Self:
-        """Connect as the settings (DATABASE_URL, PG*) say, with a time limit for each statement."""
+        """Connect as the settings (DATABASE_URL, PG*) say, with a time limit for each statement.
+
+        `reads_only`: PostgreSQL refuses to write, whatever the login may do.
+        """
         pool = await asyncio.to_thread(
-            async_pool, settings or load_settings(), connections_max, statement_seconds_max
+            async_pool,
+            settings or load_settings(),
+            connections_max,
+            statement_seconds_max,
+            reads_only=reads_only,
         )
         await pool.open()
         repository = cls(pool, producer)
@@ -81,9 +89,11 @@ class AsyncPostgresRepository:
         start_date: date | None = None,
         end_date: date | None = None,
         granularity: Granularity | str = Granularity.DAY,
+        *,
+        rows_max: int | None = None,
     ) -> SeriesOfCampaigns:
         return await self._answer(
-            questions.stats_for_campaigns(campaign_ids, start_date, end_date, granularity)
+            questions.stats_for_campaigns(campaign_ids, start_date, end_date, granularity, rows_max)
         )
 
     async def get_aggregated_stats(

@@ -99,3 +99,10 @@ class Explanation:
     legacy: LegacyEntry | None
     is_below_floor: bool
     as_of: datetime
+
+    @property
+    def sources(self) -> tuple[LedgerRange, ...]:
+        """`ranges`, and behind them those of the page's events that are older; each once."""
+        ranges = {one.batch_id: one for one in self.ranges}
+        ranges |= {each.source.batch_id: each.source for each in self.events}
+        return tuple(ranges.values())

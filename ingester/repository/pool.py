@@ -11,6 +11,7 @@ from typing import Any, Final
 from psycopg import AsyncConnection, Connection
 from psycopg.errors import InvalidParameterValue
 from psycopg.rows import TupleRow
+from psycopg.sql import SQL
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from ingester.errors import IngesterError, UsageError
@@ -42,13 +43,16 @@ SyncPool = ConnectionPool[Connection[TupleRow]]
 AsyncPool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 
 
-def sync_pool(settings: Settings, connections_max: int, statement_seconds_max: float) -> SyncPool:
+def sync_pool(
+    settings: Settings, connections_max: int, statement_seconds_max: float, *, reads_only: bool
+) -> SyncPool:
     """An open pool; raises SettingsError, NotPermitted or TemporaryError where none can be."""
-    limits = session_parameters(settings, statement_seconds_max)
+    set_up = _set_up(settings, statement_seconds_max, reads_only=reads_only)
     connect(settings, APPLICATION_NAME, statement_seconds_max).close()
 
     def configure(connection: Connection[TupleRow]) -> None:
-        connection.execute(statement("set_up_session"), limits)
+        for each, parameters in set_up:
+            connection.execute(each, parameters)
 
     return ConnectionPool(
         configure=configure,
@@ -58,13 +62,16 @@ def sync_pool(settings: Settings, connections_max: int, statement_seconds_max: f
     )
 
 
-def async_pool(settings: Settings, connections_max: int, statement_seconds_max: float) -> AsyncPool:
+def async_pool(
+    settings: Settings, connections_max: int, statement_seconds_max: float, *, reads_only: bool
+) -> AsyncPool:
     """A pool that is to be opened inside the running loop; blocks while the login is tried."""
-    limits = session_parameters(settings, statement_seconds_max)
+    set_up = _set_up(settings, statement_seconds_max, reads_only=reads_only)
     connect(settings, APPLICATION_NAME, statement_seconds_max).close()
 
     async def configure(connection: AsyncConnection[TupleRow]) -> None:
-        await connection.execute(statement("set_up_session"), limits)
+        for each, parameters in set_up:
+            await connection.execute(each, parameters)
 
     return AsyncConnectionPool(
         configure=configure,
@@ -72,6 +79,14 @@ def async_pool(settings: Settings, connections_max: int, statement_seconds_max: 
         open=False,
         **_pool_parameters(settings, connections_max),
     )
+
+
+def _set_up(
+    settings: Settings, statement_seconds_max: float, *, reads_only: bool
+) -> list[tuple[SQL, dict[str, str] | None]]:
+    """What a new connection is told first: statements with their parameters."""
+    session = (statement("set_up_session"), session_parameters(settings, statement_seconds_max))
+    return [session, (statement("refuse_writes"), None)] if reads_only else [session]
 
 
 def _pool_parameters(settings: Settings, connections_max: int) -> dict[str, Any]:

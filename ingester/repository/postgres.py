@@ -48,11 +48,19 @@ class PostgresRepository:
         connections_max: int = 4,
         statement_seconds_max: float = STATEMENT_SECONDS_MAX,
         producer: EventSink | None = None,
+        reads_only: bool = False,
     ) -> Self:
-        """Connect as the settings (DATABASE_URL, PG*) say, with a time limit for each statement."""
-        repository = cls(
-            sync_pool(settings or load_settings(), connections_max, statement_seconds_max), producer
+        """Connect as the settings (DATABASE_URL, PG*) say, with a time limit for each statement.
+
+        `reads_only`: PostgreSQL refuses to write, whatever the login may do.
+        """
+        pool = sync_pool(
+            settings or load_settings(),
+            connections_max,
+            statement_seconds_max,
+            reads_only=reads_only,
         )
+        repository = cls(pool, producer)
         repository._owns_pool = True
         return repository
 
@@ -78,9 +86,11 @@ class PostgresRepository:
         start_date: date | None = None,
         end_date: date | None = None,
         granularity: Granularity | str = Granularity.DAY,
+        *,
+        rows_max: int | None = None,
     ) -> SeriesOfCampaigns:
         return self._answer(
-            questions.stats_for_campaigns(campaign_ids, start_date, end_date, granularity)
+            questions.stats_for_campaigns(campaign_ids, start_date, end_date, granularity, rows_max)
         )
 
     def get_aggregated_stats(

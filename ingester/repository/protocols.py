@@ -40,11 +40,14 @@ class CampaignEventReader(Protocol):
         start_date: date | None = None,
         end_date: date | None = None,
         granularity: Granularity | str = Granularity.DAY,
+        *,
+        rows_max: int | None = None,
     ) -> SeriesOfCampaigns:
         """Campaigns by period, each once and in the order asked; None: all that have data.
 
         Hours are counted from the events: UsageError where the range begins before the retention
-        floor.
+        floor. `rows_max` bounds the periods of all campaigns together: UsageError where there are
+        more.
         """
 
     def get_aggregated_stats(
@@ -79,7 +82,10 @@ class CampaignEventReader(Protocol):
     def list_campaigns(
         self, containing: str | None = None, after: str | None = None, limit: int = 100
     ) -> CampaignPage:
-        """A page of campaigns by id; `containing` finds a part of the id, whatever its case."""
+        """A page of campaigns by id; `containing` finds a part of the id, whatever its case.
+
+        Which letters have a case is for the database's locale to know: for C those of ASCII alone.
+        """
 
     def get_event_history(
         self,
@@ -161,6 +167,8 @@ class AsyncCampaignEventReader(Protocol):
         start_date: date | None = None,
         end_date: date | None = None,
         granularity: Granularity | str = Granularity.DAY,
+        *,
+        rows_max: int | None = None,
     ) -> SeriesOfCampaigns: ...
 
     async def get_aggregated_stats(

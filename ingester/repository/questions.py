@@ -32,7 +32,8 @@ from ingester.repository.statistics import (
 
 def stats(campaign_id: str, start: date | None, end: date | None) -> Question[CampaignStats]:
     """One campaign over one range."""
-    rows = yield _of_range("read_stats", [text(campaign_id)], start, end, Granularity.ALL)
+    asked = [text(campaign_id)]
+    rows = yield _of_range("read_stats", asked, start, end, Granularity.ALL, rows_max=None)
     found = [metrics(row) for row in rows if row["campaign_id"] is not None]
     return CampaignStats(campaign_id, start, end, Metrics.total(found), as_of(rows))
 
@@ -42,10 +43,14 @@ def stats_for_campaigns(
     start: date | None,
     end: date | None,
     granularity: Granularity | str,
+    rows_max: int | None,
 ) -> Question[SeriesOfCampaigns]:
-    """Some or all campaigns by period."""
+    """Some or all campaigns by period; one row more than may be is read, to know of it."""
     by, asked = _granularity(granularity), _each_once(campaign_ids)
-    rows = yield _of_range("read_stats", asked, start, end, by)
+    limit = None if rows_max is None else rows_max + 1
+    rows = yield _of_range("read_stats", asked, start, end, by, rows_max=limit)
+    if rows_max is not None and len(rows) > rows_max:
+        raise UsageError(f"that is more than {rows_max} rows: narrow the range or name campaigns")
     periods: dict[str, list[PeriodStats]] = {campaign_id: [] for campaign_id in asked or ()}
     for row in rows:
         if row["campaign_id"] is not None:
@@ -141,9 +146,10 @@ def _of_range(
     start: date | None,
     end: date | None,
     by: Granularity,
+    **more: object,
 ) -> Ask:
-    parameters = {"campaign_ids": campaign_ids, "granularity": by.value, **day_range(start, end)}
-    return Ask(name, parameters)
+    asked = {"campaign_ids": campaign_ids, "granularity": by.value, **day_range(start, end)}
+    return Ask(name, asked | more)
 
 
 def _each_once(campaign_ids: Iterable[str] | None) -> list[str] | None:

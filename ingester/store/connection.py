@@ -68,10 +68,15 @@ def translating(what: str) -> Iterator[None]:
 
 
 def connect(
-    settings: Settings, application_name: str, statement_seconds_max: float | None = None
+    settings: Settings,
+    application_name: str,
+    statement_seconds_max: float | None = None,
+    *,
+    reads_only: bool = False,
 ) -> Connection:
     """Open a connection in autocommit mode with UTC, keepalives and bounded waits.
 
+    `reads_only`: PostgreSQL refuses to write, whatever the login may do.
     Raises SettingsError for a malformed DATABASE_URL, NotPermitted for a refused login,
     TemporaryError where the server cannot be reached.
     """
@@ -81,6 +86,8 @@ def connect(
         connection.execute(
             statement("set_up_session"), session_parameters(settings, statement_seconds_max)
         )
+        if reads_only:
+            connection.execute(statement("refuse_writes"))
     return connection
 
 

@@ -58,7 +58,7 @@ class RefreshListener(threading.Thread):
 
     def _listen(self) -> None:
         with (
-            connect(self._settings, "ingester-dashboard-live") as connection,
+            connect(self._settings, "ingester-dashboard-live", reads_only=True) as connection,
             translating("listening to refreshes"),
         ):
             connection.execute(statement("listen_to_refreshes"))

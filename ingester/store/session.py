@@ -23,11 +23,17 @@ class Session:
     """
 
     def __init__(
-        self, settings: Settings, application_name: str, on_loss: Callable[[], None] | None = None
+        self,
+        settings: Settings,
+        application_name: str,
+        on_loss: Callable[[], None] | None = None,
+        *,
+        reads_only: bool = False,
     ) -> None:
         self._settings = settings
         self._application_name = application_name
         self._on_loss = on_loss
+        self._reads_only = reads_only
         self._connection: Connection | None = None
         self._has_connected = False
 
@@ -82,7 +88,9 @@ class Session:
             self.close()
         if self._connection is None:
             try:
-                self._connection = connect(self._settings, self._application_name)
+                self._connection = connect(
+                    self._settings, self._application_name, reads_only=self._reads_only
+                )
             except NotPermitted as error:
                 # It let us in before: a password being changed, or no connection left to give.
                 if self._has_connected:

@@ -3,7 +3,7 @@
 import random
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,15 +19,12 @@ from tests.acceptance.publish import publish
 from tests.acceptance.traffic import Publication, event, mixed, publication
 from tests.dashboard.site import START_SECONDS, Dashboard, Site
 from tests.databases import Databases
+from tests.repository.queries import CAMPAIGNS, FIRST, LAST
 from tests.services.browser import chromium
 from tests.session_services import SessionServices
 from tests.sql.history import History, random_events
 from tests.topics import Topics
 
-PAST: Final = ["alpha", "Beta", "_g", "ß-delta", "omega 1"]
-FIRST: Final = date(2023, 10, 20)
-LAST: Final = date(2025, 12, 10)
-"""Campaigns and days of which the statistics no longer change."""
 HOSTILE: Final = ["<script>alert(1)</script>", "=1+1", "../../etc/passwd?#&", "a\"b'c<img src=x>"]
 
 
@@ -46,7 +43,7 @@ def site(
     with History(owner_url) as history:
         rng = random.Random("dashboard")
         for _ in range(6):
-            history.ingest(random_events(rng, PAST, FIRST, LAST, 60))
+            history.ingest(random_events(rng, CAMPAIGNS, FIRST, LAST, 60))
         publish(ingester.bootstrap, topic, [*mixed(7, 3_000, partitions=4), *_hostile(rng)])
         with psycopg.connect(owner_url, autocommit=True) as owner:
             grant_roles(owner)
@@ -59,7 +56,7 @@ def site(
         reader_url = url._replace(netloc=f"{login}@{url.netloc.rpartition('@')[2]}").geturl()
         try:
             ingester.start("run")
-            ingester.start("refresh", "--interval", "0.1")
+            ingester.start("refresh")
             dashboard = Dashboard(
                 ingester,
                 DATABASE_URL=reader_url,

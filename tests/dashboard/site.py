@@ -54,10 +54,11 @@ class Dashboard:
         parameters: Mapping[str, object] | None = None,
         *,
         headers: Mapping[str, str] | None = None,
-        body: str | None = None,
+        body: str | bytes | None = None,
+        method: str | None = None,
         seconds: float = 60.0,
     ) -> Reply:
-        """GET, or POST where there is a body; redirects are not followed."""
+        """GET, or POST where there is a body, or `method`; redirects are not followed."""
         query = urlencode(
             {name: value for name, value in (parameters or {}).items() if value is not None},
             doseq=True,
@@ -67,7 +68,7 @@ class Dashboard:
         )
         try:
             connection.request(
-                "GET" if body is None else "POST",
+                method or ("GET" if body is None else "POST"),
                 f"{path}?{query}" if query else path,
                 body,
                 dict(headers or {}),

@@ -2,63 +2,27 @@
 
 import asyncio
 import random
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import astuple
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from ingester.errors import UsageError
 from ingester.repository import (
     AsyncPostgresRepository,
     CampaignSeries,
     Metrics,
-    PeriodStats,
     PostgresRepository,
+    questions,
 )
 from ingester.settings import Settings
-from tests.sql.history import GRANULARITIES, Event, History, Row, at, random_events
-
-CAMPAIGNS: Final = ["alpha", "Beta", "_g", "ß-delta", "omega 1"]
-FIRST: Final = date(2023, 10, 20)
-LAST: Final = date(2025, 12, 10)
-Query = tuple[list[str] | None, date | None, date | None, str]
-
-
-def random_query(rng: random.Random, number: int) -> Query:
-    def day() -> date | None:
-        some = FIRST + timedelta(days=rng.randrange(-40, (LAST - FIRST).days + 40))
-        edge = rng.choice([some.replace(day=1), some - timedelta(days=some.weekday())])
-        return rng.choice([some, some, edge, None])
-
-    start, end = day(), day()
-    if start and end and start > end:
-        start, end = end, start
-    campaign_ids = rng.choice(
-        [None, rng.choices([*CAMPAIGNS, "unknown"], k=rng.randrange(5)), [rng.choice(CAMPAIGNS)]]
-    )
-    return campaign_ids, start, end, GRANULARITIES[number % len(GRANULARITIES)]
-
-
-def as_series(rows: Sequence[Row], campaign_ids: list[str] | None) -> dict[str, list[PeriodStats]]:
-    """Rows of get_campaign_stats by campaign; those without data too, where they were asked for."""
-    series: dict[str, list[PeriodStats]] = {campaign_id: [] for campaign_id in campaign_ids or ()}
-    for campaign_id, period_start, *counts in rows:
-        period = PeriodStats(period_start.replace(tzinfo=UTC), Metrics(*counts))
-        series.setdefault(campaign_id, []).append(period)
-    return series
-
-
-def as_one(rows: Sequence[Row], granularity: str) -> list[tuple[Any, ...]]:
-    """The same rows with all campaigns added up: (period_start, six counts)."""
-    sums: dict[datetime, list[list[int]]] = defaultdict(list)
-    for _, period_start, *counts in rows:
-        sums[period_start.replace(tzinfo=UTC)].append(counts)
-    if granularity == "all" and sums:
-        sums = defaultdict(list, {min(sums): [counts for each in sums.values() for counts in each]})
-    return [(start, *map(sum, zip(*sums[start], strict=True))) for start in sorted(sums)]
+from ingester.store.migrator import migrate
+from ingester.store.statements import statement
+from tests.databases import Databases
+from tests.repository.queries import CAMPAIGNS, FIRST, LAST, as_one, as_series, random_query
+from tests.sql.history import Event, History, at, random_events
 
 
 @pytest.mark.timeout(300)
@@ -216,6 +180,23 @@ def test_campaigns_are_listed_page_by_page_without_gap_or_repeat(
     assert ten[0].first_date == ten[0].last_date == date(2025, 3, 5)
 
 
+def test_a_campaign_is_found_whatever_its_case_in_the_language_of_the_database(
+    databases: Databases,
+) -> None:
+    name = databases.empty(locale="C.UTF-8")
+    url = databases.url_of(name)
+    with History(url) as history:
+        migrate(history.connection)
+        history.ingest([Event("Äpfel, ЯБЛОКИ", at("2025-03-05 10:00"))])
+        history.refresh()
+    with PostgresRepository.connect(Settings(database_url=SecretStr(url))) as repository:
+        for containing in ("äPFEL", "яблоки", "Äpfel"):
+            (found,) = repository.list_campaigns(containing=containing).campaigns
+            assert found.campaign_id == "Äpfel, ЯБЛОКИ"
+        assert repository.list_campaigns(containing="apfel").campaigns == ()
+    databases.drop(name)
+
+
 @pytest.mark.parametrize("given", ["a\0b", "\ud800"])
 def test_what_is_no_text_is_refused_before_it_reaches_the_database(
     repository: PostgresRepository, given: str
@@ -242,3 +223,16 @@ def test_arguments_that_make_no_sense_are_refused_with_what_would(
     history.query("UPDATE retention_floor SET floor_date = '2025-03-01' RETURNING 1")
     with pytest.raises(UsageError, match="events before 2025-03-01 have been dropped"):
         repository.get_aggregated_stats(date(2025, 2, 1), granularity="hour")
+
+
+def test_no_more_rows_leave_the_server_than_show_that_there_are_too_many(
+    history: History, repository: PostgresRepository
+) -> None:
+    history.ingest([Event("c", at(f"2025-03-{day:02} 10:00")) for day in range(1, 10)])
+    history.refresh()
+    assert len(repository.get_stats_for_campaigns(None, rows_max=9).campaigns[0].periods) == 9
+    with pytest.raises(UsageError, match="more than 8 rows"):
+        repository.get_stats_for_campaigns(None, rows_max=8)
+    ask = next(questions.stats_for_campaigns(None, None, None, "day", 2))
+    read = history.connection.execute(statement(ask.name), ask.parameters)
+    assert len(read.fetchall()) == 3

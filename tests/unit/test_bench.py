@@ -167,7 +167,7 @@ def test_every_bench_that_can_be_run_has_its_section_or_says_why_not() -> None:
     commands = {file.stem for file in folder.glob("*.py") if "Typer(" in file.read_text()} | {
         file.stem for file in folder.glob("*.py") if "typer.run(main)" in file.read_text()
     }
-    assert commands - {"browsing", "page", "primary_key"} == sections.SECTIONS.keys() - {"peers"}
+    assert commands - {"page", "primary_key"} == sections.SECTIONS.keys() - {"peers"}
 
 
 def test_kafka_connect_upserts_by_the_key_of_our_events(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ CHECKOUT = Path(__file__).parents[2]
 SUFFIXES = {"python": "py", "java": "java", "go": "go"}
 
 
-@pytest.mark.parametrize("name", ["reading.md", "producing.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/reading.md", "docs/producing.md"])
 def test_every_block_of_code_stands_in_an_example(name: str) -> None:
-    text = (CHECKOUT / "docs" / name).read_text(encoding="utf-8")
+    text = (CHECKOUT / name).read_text(encoding="utf-8")
     blocks = re.findall(r"^```(python|java|go)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert blocks
     for language, block in blocks:

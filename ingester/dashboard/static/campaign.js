@@ -52,16 +52,28 @@ export class Campaign {
       ask('totals', range, signal),
       ask('trend', { ...range, by: state.by }, signal),
       ask('events', { ...range, before: state.before, limit: EVENTS }, signal),
-      state.why ? ask('why', { campaign: state.campaign, day: state.why, after: state.after, limit: WHY_EVENTS }, signal) : null,
+      state.why ? this.askWhy(signal) : null,
     ]);
     this.showProfile(profile);
     this.cards.show(totals);
     this.trend.show(trend);
     this.showFunnel(totals.totals);
     this.showEvents(events);
-    if (why) this.showWhy(why);
+    if (why?.problem) this.fillWhy(h('p', { class: 'notice', role: 'alert' }, why.problem));
+    else if (why) this.showWhy(why);
     this.summary = `${count(totals.totals.sent)} sent, ${count(totals.totals.replied)} replied, ${rangeText(state)}`;
     return totals.as_of;
+  }
+
+  // A day may take longer to explain than a statement may take: the numbers are told all the same.
+  async askWhy(signal) {
+    const { campaign, why: day, after } = this.state;
+    try {
+      return await ask('why', { campaign, day, after, limit: WHY_EVENTS }, signal);
+    } catch (error) {
+      if (error.name === 'AbortError') throw error;
+      return { problem: error.message };
+    }
   }
 
   showProfile(profile) {
@@ -94,36 +106,43 @@ export class Campaign {
   }
 
   showWhy(why) {
-    const day = this.state.why;
     const numbers = METRICS.map((metric) => `${count(why.shown[metric.name])} ${metric.title.toLowerCase()}`).join(', ');
     const isEqual = METRICS.every((metric) => why.shown[metric.name] === why.counted[metric.name]);
     const verdict = why.is_below_floor && !isEqual
       ? 'Retention has taken the events of this day; the statistics are kept.'
       : isEqual ? `Exactly the sum of ${count(why.events_total)} stored event${why.events_total === 1 ? '' : 's'}.`
         : 'The stored events add up to something else: run ingester verify.';
-    const source = (batch) => (batch.topic === null ? 'written without Kafka' : `${batch.topic}[${batch.partition}] ${count(batch.first_offset)}–${count(batch.next_offset - 1)}`);
+    const batches = new Map(why.ranges.map((batch) => [batch.batch_id, batch]));
     const columns = [
       { title: 'Topic, partition, offsets', head: true, cell: source },
       { title: 'Ingested (UTC)', class: 'time', cell: (batch) => timeText(batch.ingested_at) },
       { title: 'Events of this day', number: true, cell: (batch) => count(batch.events) },
       { title: 'Records in all', number: true, cell: (batch) => count(batch.records) },
       { title: 'Duplicates', number: true, cell: (batch) => count(batch.duplicates) },
+      { title: 'Conflicting', number: true, cell: (batch) => count(batch.conflicting) },
       { title: 'Rejected', number: true, cell: (batch) => count(batch.rejected) },
     ];
     const legacy = why.legacy && h('p', {}, legacyText(why.legacy));
-    update(this.why,
-      h('div', { class: 'head' }, h('h2', { id: 'why-title' }, `Why: ${periodText(day, 'day')}`),
-        h('a', { href: changed({ why: null, after: null }) }, 'Close')),
+    this.fillWhy(
       h('p', {}, numbers, '. ', h('strong', {}, verdict)),
       legacy,
       h('h3', {}, 'Where the events came from'),
       table('Ledger ranges', columns, why.ranges, 'Nothing.'),
-      why.ranges_total > why.ranges.length ? h('p', { class: 'soft' }, `The most recent ${count(why.ranges.length)} of ${count(why.ranges_total)}.`) : null,
+      h('p', { class: 'soft' }, `${count(why.ranges.length)} of ${count(why.ranges_total)} ranges shown; in all of them ${count(why.records)} records of any campaign, ${count(why.duplicates)} duplicates (${count(why.conflicting)} conflicting), ${count(why.rejected)} rejected.`),
       h('h3', {}, 'The events'),
-      eventTable('Events of the day', why.events, 'None is stored.'),
+      eventTable('Events of the day', why.events, 'None is stored.', [
+        { title: 'Topic, partition, offsets', cell: (event) => source(batches.get(event.batch_id)) },
+        { title: 'Ingested (UTC)', class: 'time', cell: (event) => timeText(batches.get(event.batch_id).ingested_at) },
+      ]),
       h('p', { class: 'pages' },
         this.state.after ? h('a', { href: changed({ after: null }) }, 'First') : null,
         why.next_after ? h('a', { href: changed({ after: why.next_after }), rel: 'next' }, 'More') : null));
+  }
+
+  fillWhy(...told) {
+    update(this.why,
+      h('div', { class: 'head' }, h('h2', { id: 'why-title' }, `Why: ${periodText(this.state.why, 'day')}`),
+        h('a', { href: changed({ why: null, after: null }) }, 'Close')), told);
   }
 
   // After a click on "Why?": the answer is further down than the eye.
@@ -144,12 +163,18 @@ function legacyText({ table: name, rows, problem }) {
   return `Migrated from ${name}: ${text || 'the row has gone'}`;
 }
 
-function eventTable(caption, events, empty) {
+// Where a range of the ledger was read.
+function source({ topic, partition, first_offset: first, next_offset: next }) {
+  return topic === null ? 'written without Kafka' : `${topic}[${partition}] ${count(first)}–${count(next - 1)}`;
+}
+
+function eventTable(caption, events, empty, more = []) {
   return table(caption, [
     { title: 'When (UTC)', class: 'time', cell: (event) => timeText(event.occurred_at) },
     { title: 'Event', head: true, cell: (event) => TYPES[event.event_type] },
     { title: 'Count', number: true, cell: (event) => count(event.count) },
     { title: 'From', cell: (event) => (event.is_replayed ? 'migration' : 'live') },
+    ...more,
     { title: 'Id', class: 'code', cell: (event) => event.event_id },
   ], events, empty);
 }
