@@ -83,7 +83,7 @@ def work(
     )
     if meter is not None:
         listen(Stopwatch(meter, time.monotonic))
-        _watch(settings, name, meter, pipeline, admin, stopping)
+    _watch(settings, name, meter, pipeline, admin, stopping)
 
     def stop(*_: object) -> None:
         pipeline.stop()  # a flag and no more: a second signal may come while this runs
@@ -113,15 +113,19 @@ def work(
 def _watch(
     settings: Settings,
     name: str,
-    meter: Meter,
+    meter: Meter | None,
     pipeline: Pipeline,
     admin: Admin,
     stopping: threading.Event,
 ) -> None:
+    """Look for what stalls in any case; at the database only where somebody reads the figures."""
     ranges = partial(admin.ranges, settings.kafka_topic)
-    topic = TopicWatch(meter, pipeline, ranges, time.monotonic, settings.ingester_stall_seconds)
-    database = DatabaseWatch(meter, ObservingStore(settings, name).facts)
-    Watch((topic.look, database.look), stopping).start()
+    stall_seconds = settings.ingester_stall_seconds
+    topic = TopicWatch(meter or Unmetered(), pipeline, ranges, time.monotonic, stall_seconds)
+    looks = [topic.look]
+    if meter is not None:
+        looks.append(DatabaseWatch(meter, ObservingStore(settings, name).facts).look)
+    Watch(looks, stopping).start()
 
 
 def _leave(
