@@ -29,6 +29,10 @@ from ingester.store.statements import statement
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+_TAKEOVERS_PER_LOCK_WAIT: Final = 4
+"""A wait for a lock lasts long enough to end who holds it, for what it did to roll back, and for a
+second attempt at both."""
+
 _TEMPORARY_CLASSES: Final = ("08", "40", "53")
 _TEMPORARY: Final = {
     *("55P03", "55006", "57P01", "57P02", "57P03", "57P04", "57P05"),
@@ -111,7 +115,8 @@ def session_parameters(
 ) -> dict[str, str]:
     """What the statement `set_up_session` takes."""
     limit_seconds = statement_seconds_max or settings.ingester_statement_seconds_max
-    return {"limit_ms": str(int(limit_seconds * 1000))}
+    lock_seconds = _TAKEOVERS_PER_LOCK_WAIT * settings.ingester_takeover_seconds
+    return {"limit_ms": str(int(limit_seconds * 1000)), "lock_ms": str(int(lock_seconds * 1000))}
 
 
 def address(url: str) -> str:
