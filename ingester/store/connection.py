@@ -19,7 +19,6 @@ from ingester.errors import (
     IngesterError,
     NeedsAPerson,
     NotPermitted,
-    ServerFull,
     SettingsError,
     TemporaryError,
 )
@@ -159,8 +158,6 @@ def _logged_in(**parameters: Any) -> Connection:
         # A server that accepts connections and yet refuses this one refuses the role, the password
         # or the database, unless it says that it is full.
         state = refusal(conninfo.make_conninfo(**_of_libpq(parameters)))
-        if state == "53300":
-            raise ServerFull(f"{text} (SQLSTATE {state})") from None
         if state is not None and (state.startswith(_TEMPORARY_CLASSES) or state in _TEMPORARY):
             raise TemporaryError(f"{text} (SQLSTATE {state})") from None
         known = {name: str(value) for name, value in parameters.items() if name in _PINGED}
