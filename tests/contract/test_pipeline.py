@@ -443,6 +443,16 @@ def test_nearly_nothing_but_rubbish_stops_before_its_batch_is_written() -> None:
     assert (world.database.rejects, world.database.positions) == ([], {0: 0})
 
 
+def test_what_earlier_batches_held_when_the_breaker_trips_stays_in_quarantine() -> None:
+    world = World()
+    world.broker.publish(0, *[b"rubbish"] * 30)
+    member = started(world, 0, ingester_breaker_records=20, ingester_batch_rows_max=10)
+    with pytest.raises(UnhealthyStream):
+        member.poll(50)
+    assert member.pipeline.finish(5.0, write_open_batch=False)
+    assert (len(world.database.rejects), world.database.positions) == (10, {0: 10})
+
+
 def test_rubbish_on_one_partition_stops_before_anything_of_that_batch_is_written() -> None:
     world = World(2)
     publish(world, 0, *range(5))

@@ -1,5 +1,6 @@
 """The Kafka edge on a scripted client: what librdkafka hands over late or twice goes no further."""
 
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,7 @@ class Client:
     watermarks: tuple[int, int] = (0, 100)
     faults: dict[str, int] = field(default_factory=dict)
     """How often the call of a name still fails, for a reason that passes."""
+    closable: threading.Event = field(default_factory=threading.Event)
 
     def _may(self, call: str) -> None:
         if self.faults.get(call):
@@ -72,6 +74,12 @@ class Client:
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
         self._may("unassign")
         self.assigned.append(("unassign", [(each.partition, 0) for each in partitions]))
+
+    def unsubscribe(self) -> None:
+        """Nothing to leave."""
+
+    def close(self) -> None:
+        self.closable.wait()
 
     def decide(self, what: str, *partitions: int) -> None:
         self.callbacks[what](self, [TopicPartition("t", number) for number in partitions])
@@ -171,6 +179,24 @@ def test_records_of_a_partition_that_went_are_dropped(
     assert polled.ends == {}
     assert source.rebalances() == [(what.removeprefix("on_").replace("revoke", "revoked"), [0])]
     assert source.rebalances() == []
+
+
+@pytest.mark.parametrize("what", ["on_revoke", "on_lost"])
+def test_a_callback_never_raises_into_the_poll_that_called_it(
+    client: Client, source: Source, what: str
+) -> None:
+    source.start({0: 0, 1: 0})
+    client.faults = {"unassign": 1}
+    client.decide(what, 0)
+    client.script = [[*records(0, 0), *records(1, 0)]]
+    assert offsets_of(source) == [(1, [0])]
+    assert [partitions for _, partitions in source.rebalances()] == [[0]]
+
+
+def test_a_close_that_hangs_is_not_waited_for(client: Client, source: Source) -> None:
+    assert not source.close(0.01)
+    client.closable.set()
+    assert source.close(60.0)
 
 
 def test_an_end_is_told_with_its_position_past_the_markers(client: Client, source: Source) -> None:
