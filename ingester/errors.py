@@ -6,7 +6,6 @@
     ├── DifferencesFound              exit 3    verification found differences
     ├── TemporaryError                exit 75   the world outside failed; try the same again
     │   ├── CommitUnknown                       no reply to COMMIT: look before trying again
-    │   ├── ServerFull                          the database answers and has no connection left
     │   └── NotDelivered                        Kafka did not take these events (ingester.producer)
     ├── NotPermitted                  exit 77   a login or privilege is missing
     └── NeedsAPerson                  exit 78   settings, topic identity or offsets: decide
@@ -56,10 +55,6 @@ class TemporaryError(IngesterError):
 
 class CommitUnknown(TemporaryError):
     """COMMIT was sent and its reply never came: it may or may not have happened."""
-
-
-class ServerFull(TemporaryError):
-    """The database answers, but has no connection to give; others will leave."""
 
 
 class NotPermitted(IngesterError):

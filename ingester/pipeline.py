@@ -154,6 +154,8 @@ class Pipeline:
             self._settle_write()
             if self._is_due():
                 self._hand_over()
+            if self._paused and not self._batch.is_full:
+                self._resume()
 
     def stored(self) -> Mapping[int, int]:
         """The stored offset of each partition that is read here; callable from any thread."""
@@ -350,9 +352,7 @@ class Pipeline:
                 self._writing.result(1.0)
             except TimeoutError:
                 if not self._paused:
-                    log.warning("writer_busy", detail="partitions are paused, polling goes on")
-                    self.source.pause()
-                    self._paused = True
+                    self._pause()
                 return
             self._settle_write()
         topic, slices = self._topic, list(self._batch.slices.values())
@@ -364,6 +364,23 @@ class Pipeline:
         encoded = self._encoded
         self._writing = self._submit(lambda: self._write(topic, slices, encoded))
         self._open_batch()
+
+    def _pause(self) -> None:
+        try:
+            self.source.pause()
+        except TemporaryError as error:
+            log.warning("pause_failed", detail=str(error))  # the next turn tries again
+        else:
+            log.warning("writer_busy", detail="partitions are paused, polling goes on")
+            self._paused = True
+
+    def _resume(self) -> None:
+        try:
+            self.source.resume()
+        except TemporaryError as error:
+            log.warning("resume_failed", detail=str(error))
+        else:
+            self._paused = False
 
     def _write(self, topic: Topic, slices: Sequence[Slice], encoded: Encoded | None) -> Written:
         """Write, if the records are of the topic whose offsets are stored.
@@ -387,9 +404,6 @@ class Pipeline:
         if self._writing is None or not self._writing.done():
             return
         written, self._writing = self._writing.result(), None
-        if self._paused:
-            self.source.resume()
-            self._paused = False
         self.totals.batches += 1
         self.totals.records += written.records
         self.totals.inserted += written.inserted

@@ -29,9 +29,9 @@ Result = TypeVar("Result")
 class Retry:
     """Calls a job until it succeeds, fails for good, or `stopping` is set.
 
-    Only TemporaryError is tried again, or that part of it which `only` names. Waits 0 to
-    `first_seconds` doubled each time, at most `seconds_max`; a stop ends the wait at once and lets
-    the last error out. `meter` learns how long it has been going on. Used by one thread.
+    Only TemporaryError is tried again. Waits 0 to `first_seconds` doubled each time, at most
+    `seconds_max`; a stop ends the wait at once and lets the last error out. `meter` learns how long
+    it has been going on. Used by one thread.
     """
 
     def __init__(
@@ -39,11 +39,9 @@ class Retry:
         stopping: threading.Event,
         first_seconds: float = 0.1,
         seconds_max: float = 10.0,
-        only: type[TemporaryError] = TemporaryError,
         meter: Meter | None = None,
     ) -> None:
         self._stopping = stopping
-        self._only = only
         self._first_seconds = first_seconds
         self._seconds_max = seconds_max
         self._meter = meter or Unmetered()
@@ -53,7 +51,7 @@ class Retry:
         """Run the job; raises its last error."""
         self._lasted = 0.0
         retrying = Retrying(
-            retry=retry_if_exception_type(self._only),
+            retry=retry_if_exception_type(TemporaryError),
             wait=wait_random_exponential(multiplier=self._first_seconds, max=self._seconds_max),
             stop=stop_when_event_set(self._stopping),
             sleep=self._sleep,

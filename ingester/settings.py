@@ -38,6 +38,7 @@ _REFUSED_KAFKA_CONF: Final = {
     "acks": "publishers wait for all replicas",
     "bootstrap.servers": "set KAFKA_BOOTSTRAP_SERVERS",
     "group.id": "set KAFKA_GROUP_ID",
+    "group.instance.id": "workers of one machine would share it, and fence each other",
     "security.protocol": "set KAFKA_SECURITY_PROTOCOL",
     # Properties whose other name stands above.
     "auto.commit.enable": "offsets live in PostgreSQL",
@@ -46,6 +47,12 @@ _REFUSED_KAFKA_CONF: Final = {
     # Secrets have settings that are masked wherever settings are shown.
     "sasl.password": "set KAFKA_SASL_PASSWORD",
     "ssl.key.password": "set KAFKA_SSL_KEY_PASSWORD",
+}
+
+# What makes a broker prove who it is stays at librdkafka's default.
+_FIXED_KAFKA_CONF: Final = {
+    "enable.ssl.certificate.verification": "true",
+    "ssl.endpoint.identification.algorithm": "https",
 }
 
 _TOKEN_CHARACTERS_MIN: Final = 16
@@ -188,6 +195,9 @@ class Settings(BaseSettings):
         for name, why in _REFUSED_KAFKA_CONF.items():
             if name in properties:
                 raise ValueError(f"{name} cannot be set: {why}")
+        for name, value in _FIXED_KAFKA_CONF.items():
+            if properties.get(name, value).lower() != value:
+                raise ValueError(f"{name} must stay {value}: else anybody may pose as the broker")
         return properties
 
     @model_validator(mode="after")

@@ -7,18 +7,19 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import structlog
 
 from ingester.batch import Topic
-from ingester.errors import IngesterError, ServerFull
+from ingester.errors import IngesterError
 from ingester.kafka import Admin, Source, headers_of
 from ingester.logs import set_up_logs
+from ingester.observing import metric
 from ingester.observing.health import Health
 from ingester.observing.meter import ProcessMeter
 from ingester.observing.metric import Meter, Unmetered
@@ -33,6 +34,8 @@ from ingester.store.events import EventStore
 from ingester.store.observing import ObservingStore
 
 log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
 
 CLOSE_SECONDS_MAX = 1.5
 """librdkafka's close can hang on an unreachable coordinator; the group notices anyway."""
@@ -56,17 +59,21 @@ def work(
 ) -> None:
     """Consume until SIGTERM, SIGINT, or until the targets are reached; then leave in time.
 
-    On a signal the open batch is written, or rolled back where that takes longer than
+    A broker or a database that does not answer is waited for, at the start as later. On a signal
+    the open batch is written, or rolled back where that takes longer than
     `ingester_stop_seconds_max`. Raises what ended the work otherwise.
     """
     _tune_interpreter()
-    admin = Admin(settings)
-    topic = _topic(admin, settings.kafka_topic)  # tells a missing topic or a refused login at once
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))  # nothing is begun that could be finished
     stopping = threading.Event()
+    starting = Retry(stopping, meter=meter)
+    admin = Admin(settings)
+    # A missing topic or a refused login is told at once.
+    topic = starting(_turning(meter, lambda: _topic(admin, settings.kafka_topic)))
     store = EventStore(settings, name, headers_of)
-    # And an unmigrated database, or offsets of another topic. A server that is full is waited for:
-    # the worker that this one replaces may still be leaving.
-    Retry(stopping, only=ServerFull)(lambda: store.recognise(topic))
+    # And an unmigrated database, or offsets of another topic.
+    starting(_turning(meter, lambda: store.recognise(topic)))
     source = Source(settings, f"ingester-{name}")
     jobs = ThreadPoolExecutor(1, thread_name_prefix="writer")
     pipeline = Pipeline(
@@ -83,7 +90,7 @@ def work(
     )
     if meter is not None:
         listen(Stopwatch(meter, time.monotonic))
-        _watch(settings, name, meter, pipeline, admin, stopping)
+    _watch(settings, name, meter, pipeline, admin, stopping)
 
     def stop(*_: object) -> None:
         pipeline.stop()  # a flag and no more: a second signal may come while this runs
@@ -110,18 +117,33 @@ def work(
         )
 
 
+def _turning(meter: Meter | None, job: Callable[[], Result]) -> Callable[[], Result]:
+    """The job as a turn of the loop: who waits at the start lives, and need not be restarted."""
+
+    def turn() -> Result:
+        if meter is not None:
+            meter.set(metric.LOOP, time.time())
+        return job()
+
+    return turn
+
+
 def _watch(
     settings: Settings,
     name: str,
-    meter: Meter,
+    meter: Meter | None,
     pipeline: Pipeline,
     admin: Admin,
     stopping: threading.Event,
 ) -> None:
+    """Look for what stalls in any case; at the database only where somebody reads the figures."""
     ranges = partial(admin.ranges, settings.kafka_topic)
-    topic = TopicWatch(meter, pipeline, ranges, time.monotonic, settings.ingester_stall_seconds)
-    database = DatabaseWatch(meter, ObservingStore(settings, name).facts)
-    Watch((topic.look, database.look), stopping).start()
+    stall_seconds = settings.ingester_stall_seconds
+    topic = TopicWatch(meter or Unmetered(), pipeline, ranges, time.monotonic, stall_seconds)
+    looks = [topic.look]
+    if meter is not None:
+        looks.append(DatabaseWatch(meter, ObservingStore(settings, name).facts).look)
+    Watch(looks, stopping).start()
 
 
 def _leave(

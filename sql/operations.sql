@@ -141,7 +141,7 @@ SELECT has_table_privilege(to_regclass('schema_migrations'), 'SELECT') AS readab
 -- name: take_dead_letters
 -- The next ones in order; those that another refresher is at are left to it.
 SELECT
-    reject_id, topic, partition, "offset", key, value, headers, reason_code, detail
+    reject_id, topic, partition, "offset", key, value, value_bytes, headers, reason_code, detail
 FROM rejected_events
 WHERE forwarded_at IS NULL AND topic = %(topic)s
 ORDER BY reject_id LIMIT %(rows_max)s

@@ -7,6 +7,7 @@ SELECT
     set_config('DateStyle', 'ISO', false) AS date_style,
     set_config('default_transaction_isolation', 'read committed', false) AS isolation,
     set_config('statement_timeout', %(limit_ms)s, false) AS statement_timeout,
+    set_config('lock_timeout', %(lock_ms)s, false) AS lock_timeout,
     set_config('idle_in_transaction_session_timeout', %(limit_ms)s, false) AS idle_timeout;
 
 -- name: begin
@@ -317,6 +318,9 @@ ALTER INDEX {index} SET (fillfactor = 100);
 
 -- name: pack_index
 REINDEX INDEX CONCURRENTLY {index};
+
+-- name: lock_wait
+SELECT current_setting('lock_timeout');
 
 -- name: limit_lock_waits
 SELECT set_config('lock_timeout', %(wait)s, false);

@@ -12,7 +12,16 @@
 DO $$
 DECLARE
     name text;
+    routine regprocedure;
 BEGIN
+    -- PostgreSQL lets everybody call a new function; of ours, only those that are listed below. The
+    -- schema may hold functions of others, whose business is theirs.
+    FOR routine IN
+        SELECT pg_proc.oid FROM pg_proc INNER JOIN schema_functions ON proname = schema_functions.name
+        WHERE pronamespace = current_schema()::regnamespace
+    LOOP
+        EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', routine);
+    END LOOP;
     FOREACH name IN ARRAY ARRAY['ingester_writer', 'ingester_refresher', 'ingester_reader'] LOOP
         IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);

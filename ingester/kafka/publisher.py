@@ -6,6 +6,7 @@ from typing import Any, Self
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from ingester.errors import IngesterError, TemporaryError
+from ingester.event import VALUE_BYTES_MAX
 from ingester.kafka.conf import client_conf, made
 from ingester.kafka.errors import Errors, translated
 from ingester.outcomes import Headers
@@ -25,6 +26,8 @@ class Publisher:
                 "linger.ms": 20,
                 "batch.num.messages": 10_000,
                 "compression.type": "lz4",
+                # librdkafka's own limit is below that of a value; what a topic takes, brokers tell.
+                "message.max.bytes": 2 * VALUE_BYTES_MAX,
                 **client_conf(settings),
                 **settings.kafka_conf,
                 "enable.idempotence": True,

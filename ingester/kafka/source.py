@@ -156,13 +156,30 @@ class Source:
         expected = self._expected.get(partition)
         if expected is None:
             return
-        low, high = self.watermarks(partition)
+        epoch = self._epochs.get(partition)
+        try:
+            low, high = self.watermarks(partition)
+        except TemporaryError as error:
+            log.warning("gap_not_explained", partition=partition, detail=str(error))
+            # Read from there again it is refused again, as soon as the broker answers.
+            self._read_anew(partition, expected, NO_EPOCHS if epoch is None else {partition: epoch})
+            return
         gap = divergence.outside(self.topic, partition, expected, low, high)
-        if gap is None and low == expected and self._epochs.get(partition) is not None:
-            self.start({partition: expected})  # only the record before it is gone
+        if gap is None and low == expected and epoch is not None:
+            self._read_anew(partition, expected, NO_EPOCHS)  # only the record before it is gone
             return
         # Inside the log and yet refused: what lies before the offset is not what was read.
         raise gap or divergence.truncated(self.topic, partition, expected)
+
+    def _read_anew(self, partition: int, offset: int, epochs: Mapping[int, int]) -> None:
+        """Start it inside a poll, which holds records and must not fail for a passing reason.
+
+        Where the group is deciding, the next owner starts it; else it stalls, and that is watched.
+        """
+        try:
+            self.start({partition: offset}, epochs)
+        except TemporaryError as error:
+            log.warning("start_delayed", partition=partition, detail=str(error))
 
     def _new(self, partition: int, run: Sequence[Record]) -> list[Record]:
         """Those records of a run that were not seen before, in their order."""
@@ -203,10 +220,10 @@ class Source:
         """
         with translating("starting partitions"):
             again = [partition for partition in offsets if partition in self._expected]
-            for partition in again:
-                del self._expected[partition]
             if again:
                 self._consumer.incremental_unassign(self._named(again))
+            for partition in again:
+                del self._expected[partition]
             self._consumer.incremental_assign(
                 [
                     TopicPartition(self.topic, number, offset - (number in epochs))

@@ -19,7 +19,6 @@ from ingester.errors import (
     IngesterError,
     NeedsAPerson,
     NotPermitted,
-    ServerFull,
     SettingsError,
     TemporaryError,
 )
@@ -28,6 +27,10 @@ from ingester.store.login import refusal
 from ingester.store.statements import statement
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+_TAKEOVERS_PER_LOCK_WAIT: Final = 4
+"""A wait for a lock lasts long enough to end who holds it, for what it did to roll back, and for a
+second attempt at both."""
 
 _TEMPORARY_CLASSES: Final = ("08", "40", "53")
 _TEMPORARY: Final = {
@@ -118,7 +121,8 @@ def session_parameters(
 ) -> dict[str, str]:
     """What the statement `set_up_session` takes."""
     limit_seconds = statement_seconds_max or settings.ingester_statement_seconds_max
-    return {"limit_ms": str(int(limit_seconds * 1000))}
+    lock_seconds = _TAKEOVERS_PER_LOCK_WAIT * settings.ingester_takeover_seconds
+    return {"limit_ms": str(int(limit_seconds * 1000)), "lock_ms": str(int(lock_seconds * 1000))}
 
 
 def address(url: str) -> str:
@@ -161,8 +165,6 @@ def _logged_in(**parameters: Any) -> Connection:
         # A server that accepts connections and yet refuses this one refuses the role, the password
         # or the database, unless it says that it is full.
         state = refusal(conninfo.make_conninfo(**_of_libpq(parameters)))
-        if state == "53300":
-            raise ServerFull(f"{text} (SQLSTATE {state})") from None
         if state is not None and (state.startswith(_TEMPORARY_CLASSES) or state in _TEMPORARY):
             raise TemporaryError(f"{text} (SQLSTATE {state})") from None
         known = {name: str(value) for name, value in parameters.items() if name in _PINGED}

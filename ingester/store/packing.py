@@ -17,7 +17,6 @@ ROUND_BYTES_MAX: Final = 128 * 1024 * 1024
 """Of indexes a round, smallest first: some seconds in which nothing is folded. What alone is
 larger is never packed."""
 _LOCK_WAIT: Final = "1s"
-_NO_LIMIT: Final = "0"
 
 
 def pack_indexes(connection: Connection) -> int:
@@ -43,9 +42,10 @@ def pack_indexes(connection: Connection) -> int:
 
 @contextlib.contextmanager
 def _lock_waits_bounded(connection: Connection) -> Iterator[None]:
+    before = connection.execute(statement("lock_wait")).fetchone() or ("0",)
     connection.execute(statement("limit_lock_waits"), {"wait": _LOCK_WAIT})
     try:
         yield
     finally:
         if not connection.closed:
-            connection.execute(statement("limit_lock_waits"), {"wait": _NO_LIMIT})
+            connection.execute(statement("limit_lock_waits"), {"wait": before[0]})

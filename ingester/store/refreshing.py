@@ -104,8 +104,16 @@ class RefreshStore:
 
 
 def _letter(*row: Any) -> DeadLetter:
-    reject_id, topic, partition, offset, key, value, headers, reason_code, detail = row
-    published = headers_of_row(headers)
+    reject_id, topic, partition, offset, key, value, value_bytes, headers, reason, detail = row
     return DeadLetter(
-        reject_id, topic, partition, offset, key, value, published, reason_code, detail
+        reject_id,
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        key=key,
+        value=value,
+        value_bytes=value_bytes,
+        headers=headers_of_row(headers),
+        reason_code=reason,
+        detail=detail,
     )

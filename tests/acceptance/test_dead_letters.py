@@ -1,6 +1,6 @@
 """Rejects reach a dead-letter topic, marked as Kafka Connect marks them; at least once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,9 +10,12 @@ from confluent_kafka import Consumer, TopicPartition
 
 from ingester.dead_letters import DeadLetter, forward
 from ingester.errors import TemporaryError
+from ingester.event import VALUE_BYTES_MAX
 from ingester.settings import Settings
 from ingester.store.refreshing import RefreshStore
+from ingester.store.rejects import LARGE_VALUE_KEPT_BYTES
 from tests.acceptance.ingester import Ingester
+from tests.acceptance.process import wait_for
 from tests.acceptance.publish import publish
 from tests.acceptance.traffic import Publication, mixed
 from tests.topics import Topics
@@ -31,6 +34,30 @@ def letters(bootstrap: str, topic: str) -> list[tuple[Any, Any, dict[str, bytes]
         found += [message for message in consumer.consume(500, 1.0) if message.error() is None]
     consumer.close()
     return [(each.key(), each.value(), dict(each.headers() or ())) for each in found]
+
+
+def places(found: list[tuple[Any, Any, dict[str, bytes]]]) -> list[tuple[bytes, ...]]:
+    """Partition and offset of each letter."""
+    prefix = "__connect.errors."
+    return [(each[2][prefix + "partition"], each[2][prefix + "offset"]) for each in found]
+
+
+def refreshers(judge: psycopg.Connection) -> tuple[int, int]:
+    """Backends of a refresher that wait for the test's lock, and all of them."""
+    waiting, connected = judge.execute(REFRESHERS).fetchone() or (0, 0)
+    return waiting, connected
+
+
+HOLD_MARKS = """
+CREATE FUNCTION hold_marks() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NULL; END $$;
+CREATE TRIGGER hold_marks BEFORE UPDATE ON rejected_events EXECUTE FUNCTION hold_marks();
+"""
+MARKED = "SELECT count(*) FROM rejected_events WHERE forwarded_at IS NOT NULL"
+REFRESHERS = """
+SELECT count(*) FILTER (WHERE wait_event = 'advisory'), count(*) FROM pg_stat_activity
+WHERE application_name = 'ingester-refresher' AND datname = current_database()
+"""
 
 
 @pytest.fixture
@@ -68,13 +95,66 @@ def test_rejects_are_forwarded_once_with_connects_headers(
         prefix + "connector.name": ingester.settings["KAFKA_GROUP_ID"].encode(),
         prefix + "task.id": b"0",
         prefix + "stage": b"VALUE_CONVERTER",
+        prefix + "class.name": b"ingester.decoder",
         prefix + "exception.class.name": b"invalid_json",
         prefix + "exception.message": known[2][prefix + "exception.message"],
+        prefix + "exception.stacktrace": b"invalid_json: " + known[2][prefix + "exception.message"],
     }
     publish(ingester.bootstrap, ingester.topic, mixed(113, 10, invalid=1))
     ingester.catch_up()
     ingester.run("refresh", "--once")
     assert len(letters(ingester.bootstrap, forwarding)) == REJECTS + 10
+
+
+def test_a_value_that_is_kept_in_part_is_marked_as_cut(
+    ingester: Ingester, topic: Callable[..., str]
+) -> None:
+    large = Publication(b"large", b"x" * (VALUE_BYTES_MAX + 1), (), 0)
+    whole = Publication(b"whole", b"x" * VALUE_BYTES_MAX, (), 0)
+    ingester.use(topic(partitions=1, max_message_bytes="5000000"))
+    room = {"message.max.bytes": 5_000_000}
+    publish(ingester.bootstrap, ingester.topic, [large, whole], **room)
+    ingester.catch_up()
+    letter_topic = topic(partitions=1, max_message_bytes="5000000")
+
+    done = ingester.run("refresh", "--once", settings={"INGESTER_DEAD_LETTER_TOPIC": letter_topic})
+
+    assert done.code == 0, done.tail()
+    assert done.log.named("maintenance_failed") == []
+    forwarded = letters(ingester.bootstrap, letter_topic)
+    found = {key: (value, headers) for key, value, headers in forwarded}
+    value, headers = found[b"large"]
+    assert value == b"x" * LARGE_VALUE_KEPT_BYTES
+    assert headers["ingester.value.truncated.from"] == str(VALUE_BYTES_MAX + 1).encode()
+    value, headers = found[b"whole"]
+    assert value == b"x" * VALUE_BYTES_MAX
+    assert "ingester.value.truncated.from" not in headers
+
+
+def test_a_refresher_killed_between_delivery_and_mark_leaves_nothing_out(
+    ingester: Ingester, forwarding: str
+) -> None:
+    """The mark waits for a lock of the test: whoever is killed then has delivered."""
+    ingester.settings["INGESTER_DEAD_LETTER_TOPIC"] = forwarding
+    with psycopg.connect(ingester.database_url, autocommit=True) as judge:
+        judge.execute(HOLD_MARKS)
+        judge.execute("SELECT pg_advisory_lock(42)")
+        running = ingester.start("refresh")
+        wait_for(lambda: refreshers(judge)[0] == 1, 30.0, running.tail)
+        delivered = places(letters(ingester.bootstrap, forwarding))
+        assert len(delivered) == 500
+        running.kill()
+        judge.execute("SELECT pg_advisory_unlock(42)")
+        wait_for(lambda: refreshers(judge)[1] == 0, 30.0, lambda: "its backend lives on")
+        assert judge.execute(MARKED).fetchone() == (0,), "the mark went with it"
+
+        done = ingester.run("refresh", "--once")
+
+        assert done.code == 0, done.tail()
+        assert judge.execute(MARKED).fetchone() == (REJECTS,)
+    found = places(letters(ingester.bootstrap, forwarding))
+    assert len(set(found)) == REJECTS, "none is missing"
+    assert len(found) == REJECTS + len(delivered), "some again, as it was never marked"
 
 
 def test_what_was_not_delivered_is_taken_again(ingester: Ingester, forwarding: str) -> None:

@@ -1,12 +1,14 @@
 """What cannot work is told at once: one clear line, and the exit code that scripts rely on."""
 
+import signal
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.acceptance.ingester import Ingester
-from tests.acceptance.process import Running
+from tests.acceptance.page import SETTINGS, Page
+from tests.acceptance.process import Running, wait_for
 
 SECONDS = 30.0
 
@@ -78,14 +80,37 @@ def test_it_tells_of_an_unmigrated_database(ingester: Ingester, empty_database_u
     told_in_one_line(running, 78, "ingester migrate")
 
 
-@pytest.mark.parametrize("setting", ["KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"])
-def test_it_tells_of_a_server_that_does_not_answer(ingester: Ingester, setting: str) -> None:
-    nobody = {
-        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
-        "DATABASE_URL": "postgresql://127.0.0.1:1/nothing",
-    }
+NOBODY = {
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "DATABASE_URL": "postgresql://127.0.0.1:1/nothing",
+}
 
-    running = ingester.run("run", seconds=SECONDS, settings={setting: nobody[setting]})
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("setting", NOBODY)
+def test_a_server_that_does_not_answer_is_waited_for_and_told_of(
+    ingester: Ingester, setting: str, workers: str
+) -> None:
+    running = ingester.start(
+        "run", "--workers", workers, settings={setting: NOBODY[setting], **SETTINGS}
+    )
+
+    running.until("retrying", SECONDS, times=2)
+
+    page = Page(running)
+    # Waiting is no reason to restart it.
+    wait_for(lambda: page.reasons("/livez") is None, SECONDS, running.tail)
+    assert running.log.named("worker_died") == []
+    running.signal(signal.SIGTERM)
+    assert running.wait(SECONDS) == 0, running.tail()
+
+
+def test_targets_that_nobody_tells_are_told_of(ingester: Ingester) -> None:
+    setting = "KAFKA_BOOTSTRAP_SERVERS"
+
+    running = ingester.run(
+        "run", "--until-caught-up", seconds=SECONDS, settings={setting: NOBODY[setting]}
+    )
 
     assert running.code == 75, running.tail()
     assert running.stderr.splitlines()[-1].startswith("error: ")

@@ -54,7 +54,7 @@ class FakeSource:
         self._expected: dict[int, int] = {}
         self._told_ends: dict[int, int] = {}
         self._stale: list[tuple[int, list[FakeRecord]]] = []
-        self._refusals = 0
+        self._refusals: list[str] = []
         self.paused = False
 
     # -- what tests do
@@ -75,9 +75,9 @@ class FakeSource:
         """Let the next poll also bring what was fetched before the group decided."""
         self._stale.append((partition, self._broker.records_from(partition, offset, 1)))
 
-    def refuse_start(self) -> None:
-        """Let the next `start` fail, as it does while the group is deciding again."""
-        self._refusals += 1
+    def refuse(self, what: str) -> None:
+        """Let the next `start`, `pause` or `resume` fail, as while the group is deciding again."""
+        self._refusals.append(what)
 
     @property
     def reading(self) -> set[int]:
@@ -105,9 +105,7 @@ class FakeSource:
 
     def start(self, offsets: Mapping[int, int], _: Mapping[int, int]) -> None:
         """Read these partitions from these offsets on."""
-        if self._refusals:
-            self._refusals -= 1
-            raise TemporaryError("the group is deciding again")
+        self._may("start")
         self._schedule.note("start", dict(offsets))
         self._expected.update(offsets)
         for partition in offsets:
@@ -115,11 +113,13 @@ class FakeSource:
 
     def pause(self) -> None:
         """Fetch no more."""
+        self._may("pause")
         self._schedule.note("pause")
         self.paused = True
 
     def resume(self) -> None:
         """Fetch again."""
+        self._may("resume")
         self._schedule.note("resume")
         self.paused = False
 
@@ -130,6 +130,11 @@ class FakeSource:
     def watermarks(self, partition: int) -> tuple[int, int]:
         """First kept offset and the end of the log."""
         return self._broker.lows[partition], self._broker.highs[partition]
+
+    def _may(self, what: str) -> None:
+        if what in self._refusals:
+            self._refusals.remove(what)
+            raise TemporaryError("the group is deciding again")
 
     def _follow_group(self) -> None:
         for kind, partitions in self._decided:

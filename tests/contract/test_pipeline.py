@@ -349,6 +349,19 @@ def test_an_outage_is_outlasted_while_polling_goes_on() -> None:
     assert world.database.totals == {0: (35, 35, 0, 0, 0)}
 
 
+@pytest.mark.parametrize("what", ["pause", "resume"])
+def test_a_pause_or_its_end_that_fails_is_tried_again(what: str) -> None:
+    world = World()
+    publish(world, 0, *range(35))
+    member = started(world, 0)
+    world.database.faults.extend(["outage"] * 40)
+    for _ in range(2):
+        member.source.refuse(what)
+    member.poll(150)
+    assert [kind for kind, _ in member.did("pause", "resume")] == ["pause", "resume"]
+    assert world.database.totals == {0: (35, 35, 0, 0, 0)}
+
+
 def test_while_the_writer_is_busy_the_next_batch_fills_and_no_more() -> None:
     world = World()
     publish(world, 0, *range(100))
@@ -411,7 +424,7 @@ def test_a_start_that_the_group_interrupts_is_tried_again() -> None:
     world = World()
     publish(world, 0, 1)
     member = world.member()
-    member.source.refuse_start()
+    member.source.refuse("start")
     member.source.assign(0)
     member.poll(30)
     assert stored_numbers(world) == [1]
@@ -428,6 +441,16 @@ def test_nearly_nothing_but_rubbish_stops_before_its_batch_is_written() -> None:
         member.poll(5)
     assert member.pipeline.finish(5.0, write_open_batch=False)
     assert (world.database.rejects, world.database.positions) == ([], {0: 0})
+
+
+def test_what_earlier_batches_held_when_the_breaker_trips_stays_in_quarantine() -> None:
+    world = World()
+    world.broker.publish(0, *[b"rubbish"] * 30)
+    member = started(world, 0, ingester_breaker_records=20, ingester_batch_rows_max=10)
+    with pytest.raises(UnhealthyStream):
+        member.poll(50)
+    assert member.pipeline.finish(5.0, write_open_batch=False)
+    assert (len(world.database.rejects), world.database.positions) == (10, {0: 10})
 
 
 def test_rubbish_on_one_partition_stops_before_anything_of_that_batch_is_written() -> None:

@@ -302,5 +302,5 @@ def test_a_role_or_database_that_is_not_there_is_not_permitted(backend: Postgres
 def test_a_session_is_in_utc_with_bounded_waits(backend: PostgresBackend) -> None:
     with connect(backend.settings, "test", statement_seconds_max=7.5) as opened:
         names = ("TimeZone", "statement_timeout", "idle_in_transaction_session_timeout")
-        values = [opened.execute(f"SHOW {name}").fetchone() for name in names]
-    assert values == [("UTC",), ("7500ms",), ("7500ms",)]
+        values = [opened.execute(f"SHOW {name}").fetchone() for name in (*names, "lock_timeout")]
+    assert values == [("UTC",), ("7500ms",), ("7500ms",), ("1min",)], "a takeover is tried first"

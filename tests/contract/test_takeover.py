@@ -7,6 +7,9 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from ingester.batch import Written
+from ingester.errors import TemporaryError
+from ingester.retry import Retry
 from tests.contract.postgres_backend import PostgresBackend, backend_on
 from tests.contract.slices import TOPIC, slice_of
 from tests.record import event_id, value_of
@@ -58,19 +61,32 @@ def test_a_writer_that_stopped_in_copy_with_our_key_is_ended(backend: PostgresBa
         assert backend.rows(f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}") == []
 
 
-def test_somebody_else_who_holds_our_key_is_waited_for(backend: PostgresBackend) -> None:
+def test_somebody_else_who_holds_our_key_is_waited_for_again_and_again(
+    backend: PostgresBackend,
+) -> None:
     url = begun(backend)
     with closing(stopped_in_copy(url, "psql")) as other:
-        done = threading.Event()
+        store = backend.open()
+        timed_out = threading.Event()
+        refusals: list[str] = []
+        outcomes: list[Written] = []
+
+        def attempt() -> Written:
+            try:
+                return store.write(TOPIC, [slice_of(0, 1, [value_of(1)])])
+            except TemporaryError as error:
+                refusals.append(str(error))
+                timed_out.set()
+                raise
 
         def write() -> None:
-            backend.open().write(TOPIC, [slice_of(0, 1, [value_of(1)])])
-            done.set()
+            outcomes.append(Retry(threading.Event())(attempt))
 
-        writing = threading.Thread(target=write)
+        writing = threading.Thread(target=write, daemon=True)
         writing.start()
-        assert not done.wait(2.0), "four times the setting, and no stranger was ended"
+        assert timed_out.wait(60.0), "no wait for a lock lasts for ever"
+        assert "55P03" in refusals[0]
         assert backend.rows(f"SELECT 1 FROM pg_stat_activity WHERE pid = {other.info.backend_pid}")
         other.close()
-        writing.join(20.0)
-        assert done.is_set()
+        writing.join(60.0)
+        assert [outcome.inserted for outcome in outcomes] == [1]

@@ -8,6 +8,7 @@ import pytest
 from ingester import maintenance
 from ingester.errors import TemporaryError
 from ingester.settings import load_settings
+from ingester.store.connection import connect
 from ingester.store.packing import pack_indexes
 from ingester.store.refreshing import RefreshStore
 from tests.sql.history import History
@@ -83,6 +84,14 @@ def test_a_transaction_in_the_way_puts_packing_off_and_its_remains_are_dropped(
     finally:
         refreshing.close()
     assert unfinished(sparse) == []
+
+
+def test_packing_leaves_the_lock_timeout_as_it_was(sparse: History, database_url: str) -> None:
+    assert size(sparse)
+    with connect(load_settings(database_url=database_url), "test") as session:
+        before = session.execute("SHOW lock_timeout").fetchone()
+        assert pack_indexes(session) == 1
+        assert session.execute("SHOW lock_timeout").fetchone() == before != ("0",)
 
 
 def test_a_role_that_does_not_own_the_index_leaves_it_alone(

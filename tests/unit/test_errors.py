@@ -13,7 +13,6 @@ from ingester.errors import (
     NeedsAPerson,
     NotPermitted,
     OffsetGap,
-    ServerFull,
     SettingsError,
     TemporaryError,
     UnhealthyStream,
@@ -25,7 +24,6 @@ CODES = {
     UsageError: 2,
     DifferencesFound: 3,
     TemporaryError: 75,
-    ServerFull: 75,
     CommitUnknown: 75,
     NotPermitted: 77,
     NeedsAPerson: 78,
@@ -63,4 +61,4 @@ def test_the_picture_in_the_docstring_shows_every_error() -> None:
 
 def test_only_what_passes_by_itself_is_tried_again() -> None:
     passing = {error for error in CODES if issubclass(error, TemporaryError)}
-    assert passing == {TemporaryError, CommitUnknown, ServerFull}
+    assert passing == {TemporaryError, CommitUnknown}

@@ -123,6 +123,7 @@ def test_a_bad_value_is_one_line_that_names_the_setting_and_not_the_value(
         "bootstrap.servers",
         "metadata.broker.list",
         "group.id",
+        "group.instance.id",
         "sasl.password",
         "ssl.key.password",
     ],
@@ -141,6 +142,27 @@ def test_a_property_that_would_void_the_guarantee_is_refused_by_name(
             with pytest.raises(SettingsError, match=f"{name} cannot be set") as refused:
                 load_settings()
             assert CANARY not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("enable.ssl.certificate.verification", "false", "true"),
+        ("enable.ssl.certificate.verification", "0", "TRUE"),
+        ("ssl.endpoint.identification.algorithm", "none", "https"),
+        ("ssl.endpoint.identification.algorithm", "", "HTTPS"),
+    ],
+)
+def test_a_property_may_not_switch_off_that_a_broker_proves_who_it_is(
+    name: str, value: str, allowed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = f"KAFKA_CONF__{name.replace('.', '_')}"
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=f"{name} must stay ") as refused:
+        load_settings()
+    assert refused.value.exit_code == 78
+    monkeypatch.setenv(variable, allowed)
+    assert load_settings().kafka_conf == {name: allowed}
 
 
 def test_any_other_property_reaches_librdkafka_under_its_own_name(

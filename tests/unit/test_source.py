@@ -1,10 +1,11 @@
 """The Kafka edge on a scripted client: what librdkafka hands over late or twice goes no further."""
 
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from ingester.errors import OffsetGap
 from ingester.kafka import Source
@@ -43,9 +44,18 @@ class Client:
     callbacks: dict[str, Any] = field(default_factory=dict)
     resumed: list[int] = field(default_factory=list)
     watermarks: tuple[int, int] = (0, 100)
+    faults: dict[str, int] = field(default_factory=dict)
+    """How often the call of a name still fails, for a reason that passes."""
+    closable: threading.Event = field(default_factory=threading.Event)
+
+    def _may(self, call: str) -> None:
+        if self.faults.get(call):
+            self.faults[call] -= 1
+            raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
 
     def get_watermark_offsets(self, _: TopicPartition, timeout: float) -> tuple[int, int]:
         assert timeout > 0
+        self._may("watermarks")
         return self.watermarks
 
     def subscribe(self, _: list[str], **callbacks: Any) -> None:
@@ -55,13 +65,21 @@ class Client:
         return self.script.pop(0) if self.script else []
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
+        self._may("assign")
         self.assigned.append(("assign", [(each.partition, each.offset) for each in partitions]))
 
     def resume(self, partitions: list[TopicPartition]) -> None:
         self.resumed += [each.partition for each in partitions]
 
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
+        self._may("unassign")
         self.assigned.append(("unassign", [(each.partition, 0) for each in partitions]))
+
+    def unsubscribe(self) -> None:
+        """Nothing to leave."""
+
+    def close(self) -> None:
+        self.closable.wait()
 
     def decide(self, what: str, *partitions: int) -> None:
         self.callbacks[what](self, [TopicPartition("t", number) for number in partitions])
@@ -163,6 +181,24 @@ def test_records_of_a_partition_that_went_are_dropped(
     assert source.rebalances() == []
 
 
+@pytest.mark.parametrize("what", ["on_revoke", "on_lost"])
+def test_a_callback_never_raises_into_the_poll_that_called_it(
+    client: Client, source: Source, what: str
+) -> None:
+    source.start({0: 0, 1: 0})
+    client.faults = {"unassign": 1}
+    client.decide(what, 0)
+    client.script = [[*records(0, 0), *records(1, 0)]]
+    assert offsets_of(source) == [(1, [0])]
+    assert [partitions for _, partitions in source.rebalances()] == [[0]]
+
+
+def test_a_close_that_hangs_is_not_waited_for(client: Client, source: Source) -> None:
+    assert not source.close(0.01)
+    client.closable.set()
+    assert source.close(60.0)
+
+
 def test_an_end_is_told_with_its_position_past_the_markers(client: Client, source: Source) -> None:
     source.start({0: 0})
     client.script = [[*records(0, 0), end(0, 3)], [end(0, 3)], [end(0, 2)], records(0, 2, 3)]
@@ -198,6 +234,30 @@ def test_an_offset_out_of_range_is_never_skipped(
     client.script, client.watermarks = [[OUT_OF_RANGE]], watermarks
     with pytest.raises(OffsetGap, match=told):
         source.poll(100, 0.0)
+
+
+def test_an_offset_out_of_range_is_looked_at_again_when_the_broker_is_back(
+    client: Client, source: Source
+) -> None:
+    source.start({0: 50, 1: 0}, {0: 3})
+    client.script = [[OUT_OF_RANGE, *records(1, 0)], [OUT_OF_RANGE]]
+    client.watermarks, client.faults = (60, 100), {"watermarks": 1}
+    assert offsets_of(source) == [(1, [0])], "what the same poll brought is not lost"
+    assert client.assigned[-1] == ("assign", [(0, 49)]), "to be refused once more"
+    with pytest.raises(OffsetGap, match="10 offsets were deleted"):
+        source.poll(100, 0.0)
+
+
+@pytest.mark.parametrize("call", ["assign", "unassign"])
+def test_a_partition_that_cannot_be_read_anew_can_be_later(
+    client: Client, source: Source, call: str
+) -> None:
+    source.start({0: 50, 1: 0})
+    client.script = [[OUT_OF_RANGE, *records(1, 0)]]
+    client.faults = {"watermarks": 1, call: 1}
+    assert offsets_of(source) == [(1, [0])]
+    source.start({0: 50})
+    assert client.assigned[-2:] == [("unassign", [(0, 0)]), ("assign", [(0, 50)])]
 
 
 def test_an_offset_out_of_range_of_a_partition_that_went_is_no_alarm(
