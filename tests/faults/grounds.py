@@ -24,8 +24,8 @@ class Grounds:
 
     def __init__(self, services: SessionServices) -> None:
         self._services = services
-        self._directory = services.directory / "faults"
-        self._directory.mkdir(exist_ok=True)
+        self.directory = services.directory / "faults"
+        self.directory.mkdir(exist_ok=True)
         self._numbers = itertools.count(1)
         self._databases = Databases(services.own_postgres().url)
         self._topics = Topics(services.own_kafka().bootstrap)
@@ -46,7 +46,7 @@ class Grounds:
     def cluster(self) -> Cluster:
         """Three brokers, running."""
         if self._cluster is None:
-            self._cluster = Cluster(self._directory / "cluster")
+            self._cluster = Cluster(self.directory / "cluster")
             self._cluster.start_all()
         return self._cluster
 
@@ -56,7 +56,7 @@ class Grounds:
         if self._filling is None:
             account = unprivileged_account()
             owner = (account.uid, account.gid) if account else None
-            self._filling = Filling(self._directory / "small", owner)
+            self._filling = Filling(self.directory / "small", owner)
         return self._filling
 
     def arena(self, settings: Mapping[str, str] | None = None, *, clustered: bool = False) -> Arena:
@@ -70,7 +70,7 @@ class Grounds:
         else:
             topic = self._topics.create(partitions=PARTITIONS)
             bootstrap = self._services.own_kafka().bootstrap
-        directory = self._directory / f"round-{number}"
+        directory = self.directory / f"round-{number}"
         directory.mkdir()
         url = self._databases.url_of(database)
         ingester = Ingester(directory, bootstrap, url, topic, settings)

@@ -7,8 +7,8 @@ import fcntl
 import json
 import os
 import statistics
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -49,6 +49,7 @@ class Report:
         self._path, self._commit, self._sources = path, commit, sources
         self._claims: list[Claim] = []
         self.rounds: list[dict[str, Any]] = []
+        self.left_out: dict[str, str] = {}
         self._read()
 
     def claim(self, kinds: Sequence[Kind], faults: int | None, seed: int) -> Claim | None:
@@ -89,6 +90,11 @@ class Report:
                 }
             )
 
+    def leave_out(self, kinds: Mapping[str, str]) -> None:
+        """Say which kinds this machine cannot fight, and what it lacks for each."""
+        with self._turn():
+            self.left_out = dict(kinds)
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Read what others have written, change it, and write it, while nobody else does."""
@@ -98,7 +104,12 @@ class Report:
             self._read()
             yield
             claims = [asdict(each) for each in self._claims]
-            kept = {"totals": self.totals(), "claims": claims, "rounds": self.rounds}
+            kept = {
+                "totals": self.totals(),
+                "left_out": self.left_out,
+                "claims": claims,
+                "rounds": self.rounds,
+            }
             new = self._path.with_suffix(".new")
             new.write_text(json.dumps(kept, indent=1))
             new.replace(self._path)
@@ -107,6 +118,7 @@ class Report:
         if self._path.exists():
             kept = json.loads(self._path.read_text())
             self.rounds = kept["rounds"]
+            self.left_out = kept.get("left_out", {})
             self._claims = [Claim(**each) for each in kept.get("claims", ())]
 
     def _begun(self, kind: str) -> int:
@@ -120,10 +132,16 @@ class Report:
         """How many of its rounds went wrong."""
         return sum(not each["ok"] for each in self._of(kind))
 
+    def unseen(self, kind: str) -> list[str]:
+        """What the rounds of a kind had to show by the wanted number of faults, and did not."""
+        if self.done(kind) < KINDS[kind].wanted:
+            return []
+        return [what for what in KINDS[kind].seen if not self._notes(kind)[what]]
+
     @property
     def ok(self) -> bool:
-        """Whether every round of these sources was good."""
-        return all(each["ok"] for kind in KINDS for each in self._of(kind))
+        """Whether every round of these sources was good, and showed what it had to."""
+        return not any(self.bad_rounds(kind) or self.unseen(kind) for kind in KINDS)
 
     def totals(self) -> dict[str, dict[str, Any]]:
         """By kind, of these sources."""
@@ -133,12 +151,15 @@ class Report:
         """The same for people."""
         table = Table(title=f"faults, commit {self._commit}", title_justify="left")
         names = ("kind", "faults", "wanted", "records", "missing", "invented", "bad rounds")
-        for name in (*names, "recovery p50", "p95"):
+        for name in (*names, "recovery p50", "p95", "promised"):
             table.add_column(name, justify="left" if name == "kind" else "right")
         for kind, total in self.totals().items():
             seconds = (f"{total[name]:.1f} s" if total[name] else "" for name in ("p50", "p95"))
             counts = ("faults", "wanted", "records", "missing", "invented", "bad_rounds")
-            table.add_row(kind, *(f"{total[name]:,}" for name in counts), *seconds)
+            table.add_row(kind, *(f"{total[name]:,}" for name in counts), *seconds, _promise(total))
+        for kind, missing in self.left_out.items():
+            table.add_row(f"{kind}: left out, {missing}")
+        table.caption = "\n".join(self._remarks())
         return table
 
     def markdown(self) -> str:
@@ -147,23 +168,43 @@ class Report:
         days = sorted({each["at"][:10] for each in ours})
         seeds = [each["seed"] for each in ours]
         commits = ", ".join(sorted({each["commit"] for each in ours}))
-        columns = ("fault", "faults", "records", "missing", "invented", "bad rounds")
+        columns = ("fault", "faults", "wanted", "records", "missing", "invented", "bad rounds")
         rows = [
             (
                 f"Commits {commits} (sources {self._sources}); {', '.join(days)}; "
                 f"seeds {min(seeds, default=0)} to {max(seeds, default=0)}.\n\n"
-                f"| {' | '.join(columns)} | recovery p50 / p95 | minutes |\n"
-                f"|{'---|' * (len(columns) + 2)}\n"
+                f"| {' | '.join(columns)} | recovery p50 / p95 | p95 promised | minutes |\n"
+                f"|{'---|' * (len(columns) + 3)}\n"
             )
         ]
         for kind, total in self.totals().items():
             seconds = " / ".join(f"{total[n]:.1f} s" for n in ("p50", "p95") if total[n])
             rows.append(
-                f"| {kind} | {total['faults']:,} | {total['records']:,} | {total['missing']} | "
-                f"{total['invented']} | {total['bad_rounds']} | {seconds} | "
-                f"{total['minutes']:.0f} |\n"
+                f"| {kind} | {total['faults']:,} | {total['wanted']:,} | {total['records']:,} | "
+                f"{total['missing']} | {total['invented']} | {total['bad_rounds']} | {seconds} | "
+                f"{_promise(total)} | {total['minutes']:.0f} |\n"
             )
-        return "".join(rows)
+        rows += [
+            f"| {kind} | left out: {missing} |{' |' * (len(columns) + 1)}\n"
+            for kind, missing in self.left_out.items()
+        ]
+        remarks = self._remarks()
+        return "".join([*rows, *(f"\n{remark}\n" for remark in remarks)])
+
+    def _remarks(self) -> list[str]:
+        """Who died where, and what was not seen."""
+        remarks = []
+        for kind, total in self.totals().items():
+            stages = [
+                f"{what.removeprefix('at ')} {times}"
+                for what, times in sorted(total["notes"].items())
+                if what.startswith("at ")
+            ]
+            if stages:
+                remarks.append(f"{kind}, by stage: {', '.join(stages)}.")
+            if total["unseen"]:
+                remarks.append(f"{kind}, never seen: {', '.join(total['unseen'])}.")
+        return remarks
 
     def _of(self, kind: str) -> list[dict[str, Any]]:
         return [
@@ -171,6 +212,12 @@ class Report:
             for each in self.rounds
             if (each["kind"], each.get("sources")) == (kind, self._sources)
         ]
+
+    def _notes(self, kind: str) -> Counter[str]:
+        notes: Counter[str] = Counter()
+        for each in self._of(kind):
+            notes.update(each["notes"])
+        return notes
 
     def _total(self, kind: str) -> dict[str, Any]:
         rounds = self._of(kind)
@@ -180,10 +227,7 @@ class Report:
             if len(recoveries) > 1
             else []
         )
-        notes: dict[str, int] = defaultdict(int)
-        for each in rounds:
-            for what, times in each["notes"].items():
-                notes[what] += times
+        p95, p95_max = round(cuts[-1], 2) if cuts else None, KINDS[kind].p95_seconds_max
         return {
             "faults": self.done(kind),
             "wanted": KINDS[kind].wanted,
@@ -192,7 +236,18 @@ class Report:
             **{name: sum(each[name] for each in rounds)
                for name in ("records", "missing", "invented")},
             "p50": round(statistics.median(recoveries), 2) if recoveries else None,
-            "p95": round(cuts[-1], 2) if cuts else None,
-            "notes": dict(notes),
+            "p95": p95,
+            "p95_max": p95_max,
+            "p95_met": None if p95 is None or p95_max is None else p95 <= p95_max,
+            "notes": dict(self._notes(kind)),
+            "unseen": self.unseen(kind),
             "minutes": round(sum(each["seconds"] for each in rounds) / 60, 1),
         }  # fmt: skip
+
+
+def _promise(total: Mapping[str, Any]) -> str:
+    """The recovery promised, and whether it was kept."""
+    if total["p95_max"] is None:
+        return ""
+    verdict = {True: "met", False: "missed", None: "not measured"}[total["p95_met"]]
+    return f"{total['p95_max']:.0f} s: {verdict}"
