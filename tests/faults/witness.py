@@ -72,12 +72,11 @@ class Witness:
             )
         no_lag = dict.fromkeys(map(str, range(self._arena.partitions)), 0.0)
         wait_for(lambda: self._lags() == no_lag, _SECONDS_MAX, lambda: f"lag {self._lags()}")
-        for worker, page in zip(self._workers, self._pages, strict=True):
-            told, logged = (
-                page.total("ingester_rebalances_total"),
-                len(worker.log.named("rebalance")),
-            )
-            assert told == logged, f"{told:.0f} rebalances counted, {logged} logged"
+        wait_for(
+            lambda: self._total("ingester_rebalances_total") == self._rebalances_logged(),
+            _SECONDS_MAX,
+            lambda: f"{self._rebalances_logged()} rebalances logged, others counted",
+        )
         self._done.note("/readyz true when all was over", len(self._pages))
 
     def tells_the_figures(self) -> None:
@@ -96,6 +95,9 @@ class Witness:
             lambda: f"the metrics say {shown()}, the database {held()}",
         )
         self._done.note("records told truly by the metrics", int(shown()[0]))
+
+    def _rebalances_logged(self) -> int:
+        return sum(len(worker.log.named("rebalance")) for worker in self._workers)
 
     def _total(self, name: str) -> float:
         return sum(page.total(name) for page in self._pages)
