@@ -1,5 +1,6 @@
 """The servers that rounds are fought on, each started when a kind of fault first needs it."""
 
+import contextlib
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,7 +75,12 @@ class Grounds:
         directory.mkdir()
         url = self._databases.url_of(database)
         ingester = Ingester(directory, bootstrap, url, topic, settings)
-        return Arena(ingester, PARTITIONS, lambda: self._databases.drop(database))
+        return Arena(ingester, PARTITIONS, lambda: self._forget(database))
+
+    def _forget(self, database: str) -> None:
+        """Drop it; a server that a bad round left broken is not what the round is to tell of."""
+        with contextlib.suppress(psycopg.Error):
+            self._databases.drop(database)
 
     def move_events_to(self, database_url: str, directory: Path) -> None:
         """Let everything that will be stored lie on another file system."""
@@ -97,7 +103,8 @@ class Grounds:
         """Stop what was started here."""
         if self._cluster is not None:
             self._cluster.end()
-        self._databases.end()
+        with contextlib.suppress(psycopg.Error):  # as in `_forget`
+            self._databases.end()
         if self._filling is not None:
             self._filling.empty()
             self._filling.end()
