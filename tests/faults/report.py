@@ -151,15 +151,14 @@ class Report:
         """The same for people."""
         table = Table(title=f"faults, commit {self._commit}", title_justify="left")
         names = ("kind", "faults", "wanted", "records", "missing", "invented", "bad rounds")
-        for name in (*names, "recovery p50", "p95", "promised"):
+        for name in (*names, "p50 / p95", "p95 promised"):
             table.add_column(name, justify="left" if name == "kind" else "right")
         for kind, total in self.totals().items():
-            seconds = (f"{total[name]:.1f} s" if total[name] else "" for name in ("p50", "p95"))
             counts = ("faults", "wanted", "records", "missing", "invented", "bad_rounds")
-            table.add_row(kind, *(f"{total[name]:,}" for name in counts), *seconds, _promise(total))
-        for kind, missing in self.left_out.items():
-            table.add_row(f"{kind}: left out, {missing}")
-        table.caption = "\n".join(self._remarks())
+            table.add_row(
+                kind, *(f"{total[name]:,}" for name in counts), _recovery(total), _promise(total)
+            )
+        table.caption, table.caption_justify = "\n".join(self._remarks()), "left"
         return table
 
     def markdown(self) -> str:
@@ -178,22 +177,16 @@ class Report:
             )
         ]
         for kind, total in self.totals().items():
-            seconds = " / ".join(f"{total[n]:.1f} s" for n in ("p50", "p95") if total[n])
             rows.append(
                 f"| {kind} | {total['faults']:,} | {total['wanted']:,} | {total['records']:,} | "
-                f"{total['missing']} | {total['invented']} | {total['bad_rounds']} | {seconds} | "
-                f"{_promise(total)} | {total['minutes']:.0f} |\n"
+                f"{total['missing']} | {total['invented']} | {total['bad_rounds']} | "
+                f"{_recovery(total)} | {_promise(total)} | {total['minutes']:.0f} |\n"
             )
-        rows += [
-            f"| {kind} | left out: {missing} |{' |' * (len(columns) + 1)}\n"
-            for kind, missing in self.left_out.items()
-        ]
-        remarks = self._remarks()
-        return "".join([*rows, *(f"\n{remark}\n" for remark in remarks)])
+        return "".join([*rows, *(f"\n{remark}\n" for remark in self._remarks())])
 
     def _remarks(self) -> list[str]:
-        """Who died where, and what was not seen."""
-        remarks = []
+        """What was left out, who died where, and what was not seen."""
+        remarks = [f"{kind}: left out, {missing}." for kind, missing in self.left_out.items()]
         for kind, total in self.totals().items():
             stages = [
                 f"{what.removeprefix('at ')} {times}"
@@ -243,6 +236,11 @@ class Report:
             "unseen": self.unseen(kind),
             "minutes": round(sum(each["seconds"] for each in rounds) / 60, 1),
         }  # fmt: skip
+
+
+def _recovery(total: Mapping[str, Any]) -> str:
+    """What it took, p50 and p95."""
+    return " / ".join(f"{total[name]:.1f} s" for name in ("p50", "p95") if total[name])
 
 
 def _promise(total: Mapping[str, Any]) -> str:

@@ -55,7 +55,7 @@ def test_what_was_left_out_is_named_with_the_reason(report: Report, tmp_path: Pa
     report.leave_out({"disk full": "only root can mount a small file system"})
     again = Report(tmp_path / "faults.json", "c0ffee", "sources")
     assert again.left_out == {"disk full": "only root can mount a small file system"}
-    assert "| disk full | left out: only root can mount a small file system |" in again.markdown()
+    assert "disk full: left out, only root can mount a small file system." in again.markdown()
 
 
 def test_a_round_that_broke_down_is_a_bad_round(report: Report) -> None:
