@@ -12,7 +12,9 @@
     witness     what /livez, /readyz and the metrics say meanwhile, held against the truth
     soak        a worker and a refresher weighed for half an hour and more
     scales      what they weigh, and whether they grow
+    slices      runs of the soak add up to one verdict
     report      rounds add up in one file; lanes take their next round from it
+    shown       the report as a table
     sources     what is tried: figures stand while it does not change
 
 A round breaks something some ten times under load, lets one worker read to the end, and asks

@@ -25,6 +25,7 @@ from rich.console import Console
 from tests.faults.grounds import Grounds
 from tests.faults.kinds import KINDS, Kind
 from tests.faults.report import Report
+from tests.faults.shown import markdown, table
 from tests.faults.sources import commit_under_test, sources_under_test
 from tests.session_services import Choice, SessionServices
 
@@ -56,7 +57,7 @@ def main(given: Sequence[str] | None = None) -> int:
     console = Console(stderr=arguments.json, width=width)
     where = (arguments.report, commit_under_test(), sources_under_test())
     if arguments.markdown:
-        sys.stdout.write(Report(*where).markdown())
+        sys.stdout.write(markdown(Report(*where)))
         return 0
     kinds = [KINDS[name] for name in arguments.kind or KINDS]
     left_out = {kind.name: missing for kind in kinds if (missing := kind.lacking())}
@@ -69,7 +70,7 @@ def main(given: Sequence[str] | None = None) -> int:
         return 1
     report = Report(*where)
     report.leave_out(left_out)
-    console.print(report.table())
+    console.print(table(report))
     if arguments.json:
         told = {"ok": report.ok, "totals": report.totals(), "left_out": left_out}
         sys.stdout.write(json.dumps(told) + "\n")

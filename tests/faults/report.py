@@ -1,4 +1,4 @@
-"""Rounds of all runs, in one JSON file, and what they come to as a table.
+"""Rounds of all runs, in one JSON file, and what they come to.
 
 Several processes may share the file: each claims its next round in it, under a lock.
 """
@@ -14,8 +14,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-
-from rich.table import Table
 
 from tests.faults.arena import Round
 from tests.faults.kinds import KINDS, Kind
@@ -46,7 +44,7 @@ class Report:
     """
 
     def __init__(self, path: Path, commit: str, sources: str) -> None:
-        self._path, self._commit, self._sources = path, commit, sources
+        self._path, self.commit, self.sources = path, commit, sources
         self._claims: list[Claim] = []
         self.rounds: list[dict[str, Any]] = []
         self.left_out: dict[str, str] = {}
@@ -84,8 +82,8 @@ class Report:
                 {
                     **asdict(done),
                     "ok": done.ok,
-                    "commit": self._commit,
-                    "sources": self._sources,
+                    "commit": self.commit,
+                    "sources": self.sources,
                     "at": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
             )
@@ -126,11 +124,11 @@ class Report:
 
     def done(self, kind: str) -> int:
         """How many faults of a kind there were, in rounds of these sources."""
-        return sum(each["faults"] for each in self._of(kind))
+        return sum(each["faults"] for each in self.of(kind))
 
     def bad_rounds(self, kind: str) -> int:
         """How many of its rounds went wrong."""
-        return sum(not each["ok"] for each in self._of(kind))
+        return sum(not each["ok"] for each in self.of(kind))
 
     def unseen(self, kind: str) -> list[str]:
         """What the rounds of a kind had to show by the wanted number of faults, and did not."""
@@ -145,75 +143,24 @@ class Report:
 
     def totals(self) -> dict[str, dict[str, Any]]:
         """By kind, of these sources."""
-        return {kind: self._total(kind) for kind in KINDS if self._of(kind)}
+        return {kind: self._total(kind) for kind in KINDS if self.of(kind)}
 
-    def table(self) -> Table:
-        """The same for people."""
-        table = Table(title=f"faults, commit {self._commit}", title_justify="left")
-        names = ("kind", "faults", "wanted", "records", "missing", "invented", "bad rounds")
-        for name in (*names, "p50 / p95", "p95 promised"):
-            table.add_column(name, justify="left" if name == "kind" else "right")
-        for kind, total in self.totals().items():
-            counts = ("faults", "wanted", "records", "missing", "invented", "bad_rounds")
-            table.add_row(
-                kind, *(f"{total[name]:,}" for name in counts), _recovery(total), _promise(total)
-            )
-        table.caption, table.caption_justify = "\n".join(self._remarks()), "left"
-        return table
-
-    def markdown(self) -> str:
-        """The same as the table of docs/reliability.md, with what it stands for."""
-        ours = [each for each in self.rounds if each.get("sources") == self._sources]
-        days = sorted({each["at"][:10] for each in ours})
-        seeds = [each["seed"] for each in ours]
-        commits = ", ".join(sorted({each["commit"] for each in ours}))
-        columns = ("fault", "faults", "wanted", "records", "missing", "invented", "bad rounds")
-        rows = [
-            (
-                f"Commits {commits} (sources {self._sources}); {', '.join(days)}; "
-                f"seeds {min(seeds, default=0)} to {max(seeds, default=0)}.\n\n"
-                f"| {' | '.join(columns)} | recovery p50 / p95 | p95 promised | minutes |\n"
-                f"|{'---|' * (len(columns) + 3)}\n"
-            )
-        ]
-        for kind, total in self.totals().items():
-            rows.append(
-                f"| {kind} | {total['faults']:,} | {total['wanted']:,} | {total['records']:,} | "
-                f"{total['missing']} | {total['invented']} | {total['bad_rounds']} | "
-                f"{_recovery(total)} | {_promise(total)} | {total['minutes']:.0f} |\n"
-            )
-        return "".join([*rows, *(f"\n{remark}\n" for remark in self._remarks())])
-
-    def _remarks(self) -> list[str]:
-        """What was left out, who died where, and what was not seen."""
-        remarks = [f"{kind}: left out, {missing}." for kind, missing in self.left_out.items()]
-        for kind, total in self.totals().items():
-            stages = [
-                f"{what.removeprefix('at ')} {times}"
-                for what, times in sorted(total["notes"].items())
-                if what.startswith("at ")
-            ]
-            if stages:
-                remarks.append(f"{kind}, by stage: {', '.join(stages)}.")
-            if total["unseen"]:
-                remarks.append(f"{kind}, never seen: {', '.join(total['unseen'])}.")
-        return remarks
-
-    def _of(self, kind: str) -> list[dict[str, Any]]:
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """Its rounds, of these sources."""
         return [
             each
             for each in self.rounds
-            if (each["kind"], each.get("sources")) == (kind, self._sources)
+            if (each["kind"], each.get("sources")) == (kind, self.sources)
         ]
 
     def _notes(self, kind: str) -> Counter[str]:
         notes: Counter[str] = Counter()
-        for each in self._of(kind):
+        for each in self.of(kind):
             notes.update(each["notes"])
         return notes
 
     def _total(self, kind: str) -> dict[str, Any]:
-        rounds = self._of(kind)
+        rounds = self.of(kind)
         recoveries = [seconds for each in rounds for seconds in each["recoveries"]]
         cuts = (
             statistics.quantiles(recoveries, n=20, method="inclusive")
@@ -236,16 +183,3 @@ class Report:
             "unseen": self.unseen(kind),
             "minutes": round(sum(each["seconds"] for each in rounds) / 60, 1),
         }  # fmt: skip
-
-
-def _recovery(total: Mapping[str, Any]) -> str:
-    """What it took, p50 and p95."""
-    return " / ".join(f"{total[name]:.1f} s" for name in ("p50", "p95") if total[name])
-
-
-def _promise(total: Mapping[str, Any]) -> str:
-    """The recovery promised, and whether it was kept."""
-    if total["p95_max"] is None:
-        return ""
-    verdict = {True: "met", False: "missed", None: "not measured"}[total["p95_met"]]
-    return f"{total['p95_max']:.0f} s: {verdict}"

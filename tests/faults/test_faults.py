@@ -22,12 +22,12 @@ SHORT = {
     "leader killed": 1,
     "coordinator killed": 1,
     "broker paused": 1,
-    "broker paused, consumer": 1,
     "two versions": 2,
     "joins and leaves, classic": 3,
     "joins and leaves, consumer": 3,
 }
 LEFT_OUT = {
+    "broker paused, consumer",
     "leader killed, consumer",
     "coordinator killed, consumer",
     "two versions, consumer",

@@ -8,6 +8,7 @@ from tests.faults.arena import Round
 from tests.faults.kill import STAGES
 from tests.faults.kinds import KINDS
 from tests.faults.report import Report
+from tests.faults.shown import markdown
 
 WANTED = KINDS["kill"].wanted
 
@@ -28,7 +29,7 @@ def killed(stages: tuple[str, ...]) -> Round:
 def test_kills_at_every_stage_are_well(report: Report) -> None:
     report.add(killed(STAGES))
     assert report.ok
-    assert "kill, by stage: assign 15, commit 15, committed 15" in report.markdown()
+    assert "kill, by stage: assign 15, commit 15, committed 15" in markdown(report)
 
 
 def test_a_stage_at_which_nobody_died_is_not_well_once_all_are_dead(report: Report) -> None:
@@ -39,7 +40,7 @@ def test_a_stage_at_which_nobody_died_is_not_well_once_all_are_dead(report: Repo
     report.add(Round("kill", 2, 1))
     assert (before, report.ok) == (True, False), "until then the next rounds may come to it"
     assert report.totals()["kill"]["unseen"] == ["at hint"]
-    assert "kill, never seen: at hint." in report.markdown()
+    assert "kill, never seen: at hint." in markdown(report)
 
 
 @pytest.mark.parametrize(("slowest", "told"), [(29.0, "30 s: met"), (99.0, "30 s: missed")])
@@ -47,7 +48,7 @@ def test_recoveries_stand_beside_what_is_promised(
     report: Report, slowest: float, told: str
 ) -> None:
     report.add(Round("leader killed", 1, 3, recoveries=[1.0, slowest, slowest]))
-    assert f"| {told} |" in report.markdown()
+    assert f"| {told} |" in markdown(report)
     assert report.ok, "a busy machine is slow: it is told, not judged"
 
 
@@ -55,7 +56,7 @@ def test_what_was_left_out_is_named_with_the_reason(report: Report, tmp_path: Pa
     report.leave_out({"disk full": "only root can mount a small file system"})
     again = Report(tmp_path / "faults.json", "c0ffee", "sources")
     assert again.left_out == {"disk full": "only root can mount a small file system"}
-    assert "disk full: left out, only root can mount a small file system." in again.markdown()
+    assert "disk full: left out, only root can mount a small file system." in markdown(again)
 
 
 def test_a_round_that_broke_down_is_a_bad_round(report: Report) -> None:

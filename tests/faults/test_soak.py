@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.faults.scales import Weight, growth, slope_percent_an_hour, weighed
-from tests.faults.soak import exit_code, markdown, verdict
+from tests.faults.slices import exit_code, markdown, verdict
 
 
 def weights(*rss_kib: int) -> list[Weight]:
