@@ -5,10 +5,13 @@
 
 Two lanes by default: processes that fight rounds side by side, each on servers of its own, since a
 round mostly waits. Prints a table, keeps all rounds in .local/faults.json; those fought on other
-files of ingester/, replay/ and sql/ stand there too and do not count. Exit code 3 where a round
-went wrong or the faults were not those they are called, 75 where the time was up before the figures
-were reached, or where this machine lacks what a kind needs: the report names it and what is
-missing. Recovery times stand beside what is promised, and decide nothing: the machine is shared.
+files of ingester/, replay/ and sql/ stand there too and do not count. What the workers of a bad
+round logged is kept in .local/faults.bad.
+
+Exit code 3 where a round went wrong or the faults were not those they are called, 75 where the time
+was up before the figures were reached, or where this machine lacks what a kind needs: the report
+names it and what is missing. Recovery times stand beside what is promised, and decide nothing: the
+machine is shared.
 """
 
 import argparse
@@ -18,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -115,6 +119,8 @@ def _fight(
                 markup=False,
             )
             if not done.ok:  # the next round gets new ones, whatever state this one left them in
+                logs = f"{done.kind} {done.seed} {datetime.now(UTC):%Y%m%d-%H%M%S}"
+                servers.grounds.keep_logs(arguments.report.with_suffix(".bad") / logs)
                 servers.end()
                 servers = None
     finally:

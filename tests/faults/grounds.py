@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -76,6 +77,12 @@ class Grounds:
         url = self._databases.url_of(database)
         ingester = Ingester(directory, bootstrap, url, topic, settings)
         return Arena(ingester, PARTITIONS, lambda: self._forget(database))
+
+    def keep_logs(self, place: Path) -> None:
+        """Keep what the processes of the last round said, when all of this goes."""
+        rounds = sorted(self.directory.glob("round-*"), key=lambda each: each.stat().st_mtime)
+        for last in rounds[-1:]:
+            shutil.copytree(last, place, ignore=shutil.ignore_patterns("earlier"))
 
     def _forget(self, database: str) -> None:
         """Drop it; a server that a bad round left broken is not what the round is to tell of."""
