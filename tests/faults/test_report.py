@@ -1,9 +1,11 @@
 """The report adds rounds up, and does not call faults what they were not."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from tests.faults.__main__ import main
 from tests.faults.arena import Round
 from tests.faults.kill import STAGES
 from tests.faults.kinds import KINDS
@@ -57,6 +59,18 @@ def test_what_was_left_out_is_named_with_the_reason(report: Report, tmp_path: Pa
     again = Report(tmp_path / "faults.json", "c0ffee", "sources")
     assert again.left_out == {"disk full": "only root can mount a small file system"}
     assert "disk full: left out, only root can mount a small file system." in markdown(again)
+
+
+def test_what_this_machine_cannot_fight_is_not_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    where = ["--report", str(tmp_path / "faults.json")]
+    assert main(["--kind", "disk full", "--lanes", "0", "--json", *where]) == 75
+    told = json.loads(capsys.readouterr().out)
+    assert told["left_out"] == {"disk full": "only root can mount a small file system"}
+    assert told["ok"], "nothing went wrong"
 
 
 def test_a_round_that_broke_down_is_a_bad_round(report: Report) -> None:
