@@ -100,9 +100,9 @@ hostile: setup ## A million hostile values, spoiled at random, judged by both pa
 	@$(BIN)/python -m tests.mutation --cases $(or $(CASES),1000000)
 
 .PHONY: soak
-soak: setup ## One worker under load and faults, weighed; runs add up in .local/soak.json (MINUTES=28)
+soak: setup ## Worker and refresher under load and faults, weighed; slices add up (MINUTES=28, RATE=measured)
 	@$(SERVICES) tools
-	$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),28)
+	$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),28) $(if $(RATE),--rate $(RATE))
 
 .PHONY: faults
 faults: setup ## Kills, crashes, cuts, full disks, dead brokers, judged; goes on where it ended (MINUTES=25)

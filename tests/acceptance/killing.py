@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from tests.acceptance.ingester import Ingester
 from tests.acceptance.process import POLL_SECONDS, Running
@@ -135,6 +141,16 @@ def short_session(bootstrap: str) -> dict[str, str]:
         "KAFKA_CONF__session_timeout_ms": str(timeout_ms),
         "KAFKA_CONF__heartbeat_interval_ms": str(timeout_ms // 6),
     }
+
+
+def shorten_consumer_sessions(bootstrap: str, group: str) -> None:
+    """The same under the `consumer` protocol, where it is not the member's to say."""
+    timeout_ms = str(session_timeout_ms(bootstrap))
+    shorter = AlterConfigOpType.SET
+    entry = ConfigEntry("consumer.session.timeout.ms", timeout_ms, incremental_operation=shorter)
+    resource = ConfigResource(ResourceType.GROUP, group, incremental_configs=[entry])
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+    admin.incremental_alter_configs([resource])[resource].result(15)
 
 
 def table(kills: Sequence[Kill]) -> str:

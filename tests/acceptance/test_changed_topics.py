@@ -128,6 +128,7 @@ def test_the_topic_is_made_again_with_fewer_partitions(
     topics.create(partitions=1, name=ingester.topic)
     publish(ingester.bootstrap, ingester.topic, mixed(36, 1_000))
 
+    stops(ingester, "was the topic made again", "ingester offsets adopt")
     done = offsets(ingester, "adopt", "--yes", "--why", WHY)
 
     assert [each["goes_on_at"] for each in done["partitions"]] == [0, 0]

@@ -36,6 +36,7 @@ class Publication:
     kind: Kind = Kind.VALID
 
 
+_REMEMBERED_MAX: Final = 200_000
 TYPES: Final = ("sent", "opened", "clicked", "replied", "positive_reply", "bounced")
 _INVALID: Final[tuple[bytes | None, ...]] = (
     *(None, b"", b"{", b"[]", b"NaN", b"\xff\xfe", b"\xef\xbb\xbf{}"),
@@ -78,7 +79,8 @@ def mixed(
 ) -> Iterator[Publication]:
     """`count` records; `repeated` of them tell an earlier event again, a fifth of those wrongly.
 
-    A tenth of the repeats goes to another partition than the first telling.
+    A tenth of the repeats goes to another partition than the first telling. Only so many events are
+    remembered, so that hours of it need no more memory than minutes.
     """
     random = Random(seed)
     earlier: list[dict[str, Any]] = []
@@ -100,5 +102,9 @@ def mixed(
             else:
                 yield publication(again, partition=elsewhere, kind=Kind.DUPLICATE)
         else:
-            earlier.append(event(random))
-            yield publication(earlier[-1])
+            new = event(random)
+            if len(earlier) < _REMEMBERED_MAX:
+                earlier.append(new)
+            else:
+                earlier[random.randrange(_REMEMBERED_MAX)] = new
+            yield publication(new)

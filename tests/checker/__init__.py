@@ -7,6 +7,7 @@ tables with plain SQL, and the event contract is stated a second time, with the 
     topic       every committed record of a topic
     tables      every row that came from it: events, rejects, ledger, offsets
     judge       the two compared, record by record; says what differs
+    statistics  what dashboards read, held against the rows
 
 `python -m tests.checker` judges the topic and the database that the environment names.
 """

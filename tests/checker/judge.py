@@ -23,11 +23,7 @@ _KEPT_OF_LARGE = 64 * 1024
 
 @dataclass(slots=True)
 class Verdict:
-    """What was found; `ok` where nothing differs.
-
-    `conflicts_miscounted` sums up by how much the batches' `conflicting` is off: it tells how many
-    of the duplicates contradict the row that is stored, and is no part of the balance.
-    """
+    """What was found; `ok` where nothing differs."""
 
     records: int = 0
     inserted: int = 0
@@ -38,7 +34,6 @@ class Verdict:
     invented: int = 0
     partitions: int = 0
     batches: int = 0
-    conflicts_miscounted: int = 0
     difference_count: int = 0
     differences: list[str] = field(default_factory=list)
 
@@ -161,8 +156,7 @@ class _Comparison:
     def _compare_counts(self, partition: int, found: Mapping[int, Counter[str]]) -> None:
         for batch in self.ledger.of_partition[partition]:
             real = found.get(batch.batch_id, Counter())
-            self.verdict.conflicts_miscounted += abs(batch.conflicting - real["conflicting"])
-            for name in ("records", "inserted", "duplicates", "rejected"):
+            for name in _COUNTS:
                 if getattr(batch, name) != real[name]:
                     self.verdict.differs(
                         f"batch {batch.batch_id} of {partition}@{batch.first}..{batch.next}: "

@@ -12,6 +12,7 @@ from typing import Final
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests.services import toolchain
 from tests.services.kafka import LocalKafka, new_cluster_id
 from tests.services.port import HOST, free_port
 
@@ -122,6 +123,12 @@ class Cluster:
             (part.leader.id if part.leader else -1, [node.id for node in part.isr])
             for part in partitions
         ]
+
+
+def lacking() -> str | None:
+    """What is missing for it; None where nothing is."""
+    missing = toolchain.missing()
+    return f"three brokers are plain processes, and need {', '.join(missing)}" if missing else None
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:

@@ -5,6 +5,7 @@ from random import Random
 
 from tests.faults.arena import Round, drawn
 from tests.faults.grounds import Grounds
+from tests.faults.witness import TRIES_TO_WRITE, Witness
 
 
 def fight(grounds: Grounds, done: Round, random: Random) -> None:
@@ -13,13 +14,17 @@ def fight(grounds: Grounds, done: Round, random: Random) -> None:
     arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": "1000"})
     grounds.move_events_to(arena.ingester.database_url, grounds.filling.directory)
     try:
+        arena.make_partitions()
         with arena.load(done.seed, rate=2_000):
             worker = arena.worker()
             worker.until("batch_stage", 60.0, stage="committed", times=3)
+            witness = Witness(arena, [worker], done)
             while done.faults < wanted:
                 hurt = len(worker.log.named("retrying"))
                 grounds.filling.fill()
                 worker.until("retrying", 60.0, times=hurt + 2)
+                witness.lives()
+                witness.is_not_ready(TRIES_TO_WRITE)
                 time.sleep(drawn(random, 0.0, 2.0))
                 before = arena.offsets()
                 grounds.filling.empty()
@@ -27,10 +32,9 @@ def fight(grounds: Grounds, done: Round, random: Random) -> None:
                 done.faults += 1
             if any("53100" in line["detail"] for line in worker.log.named("retrying")):
                 done.note("rounds with SQLSTATE 53100")
-            if worker.code is not None:
-                done.differences.append(f"the worker ended with {worker.code}")
-            else:
-                arena.compare_figures(worker, done)
+        witness.is_well()
+        witness.had_an_outage()
+        witness.tells_the_figures()
         arena.judge(done)
     finally:
         grounds.filling.empty()

@@ -10,6 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from tests.services.origin import Origin, choose_own
+
 _BYTES: Final = 256 * 1024 * 1024
 _CHUNK: Final = bytes(4096)
 
@@ -41,6 +43,10 @@ class Filling:
         subprocess.run(["umount", "--lazy", str(self.directory)], check=False)
 
 
-def can_mount() -> bool:
-    """Whether this process may mount a file system at all."""
-    return os.geteuid() == 0
+def lacking() -> str | None:
+    """What is missing for it; None where nothing is."""
+    if os.geteuid() != 0:
+        return "only root can mount a small file system"
+    if choose_own() is Origin.DOCKER:
+        return "a server in a container has no file system of ours"
+    return None

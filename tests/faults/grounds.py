@@ -1,6 +1,8 @@
 """The servers that rounds are fought on, each started when a kind of fault first needs it."""
 
+import contextlib
 import itertools
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,8 +26,8 @@ class Grounds:
 
     def __init__(self, services: SessionServices) -> None:
         self._services = services
-        self._directory = services.directory / "faults"
-        self._directory.mkdir(exist_ok=True)
+        self.directory = services.directory / "faults"
+        self.directory.mkdir(exist_ok=True)
         self._numbers = itertools.count(1)
         self._databases = Databases(services.own_postgres().url)
         self._topics = Topics(services.own_kafka().bootstrap)
@@ -46,7 +48,7 @@ class Grounds:
     def cluster(self) -> Cluster:
         """Three brokers, running."""
         if self._cluster is None:
-            self._cluster = Cluster(self._directory / "cluster")
+            self._cluster = Cluster(self.directory / "cluster")
             self._cluster.start_all()
         return self._cluster
 
@@ -56,7 +58,7 @@ class Grounds:
         if self._filling is None:
             account = unprivileged_account()
             owner = (account.uid, account.gid) if account else None
-            self._filling = Filling(self._directory / "small", owner)
+            self._filling = Filling(self.directory / "small", owner)
         return self._filling
 
     def arena(self, settings: Mapping[str, str] | None = None, *, clustered: bool = False) -> Arena:
@@ -70,11 +72,22 @@ class Grounds:
         else:
             topic = self._topics.create(partitions=PARTITIONS)
             bootstrap = self._services.own_kafka().bootstrap
-        directory = self._directory / f"round-{number}"
+        directory = self.directory / f"round-{number}"
         directory.mkdir()
         url = self._databases.url_of(database)
         ingester = Ingester(directory, bootstrap, url, topic, settings)
-        return Arena(ingester, PARTITIONS, lambda: self._databases.drop(database))
+        return Arena(ingester, PARTITIONS, lambda: self._forget(database))
+
+    def keep_logs(self, place: Path) -> None:
+        """Keep what the processes of the last round said, when all of this goes."""
+        rounds = sorted(self.directory.glob("round-*"), key=lambda each: each.stat().st_mtime)
+        for last in rounds[-1:]:
+            shutil.copytree(last, place, ignore=shutil.ignore_patterns("earlier"))
+
+    def _forget(self, database: str) -> None:
+        """Drop it; a server that a bad round left broken is not what the round is to tell of."""
+        with contextlib.suppress(psycopg.Error):
+            self._databases.drop(database)
 
     def move_events_to(self, database_url: str, directory: Path) -> None:
         """Let everything that will be stored lie on another file system."""
@@ -97,7 +110,8 @@ class Grounds:
         """Stop what was started here."""
         if self._cluster is not None:
             self._cluster.end()
-        self._databases.end()
+        with contextlib.suppress(psycopg.Error):  # as in `_forget`
+            self._databases.end()
         if self._filling is not None:
             self._filling.empty()
             self._filling.end()

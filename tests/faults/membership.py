@@ -1,32 +1,25 @@
 """Members join and leave under load, faster than the group comes to rest."""
 
-import signal
 import time
+from collections.abc import Mapping
 from random import Random
 from typing import Final
 
 from tests.acceptance.process import Running
-from tests.faults.arena import Arena, Round, drawn
+from tests.faults.arena import Arena, Round, drawn, leave
 from tests.faults.grounds import Grounds
+from tests.faults.witness import Witness
 
 _MEMBERS_MAX: Final = 3
 _CHANGE_PROBABILITY: Final = 0.7
 
 
-def fight_classic(grounds: Grounds, done: Round, random: Random) -> None:
-    """Under the classic protocol, cooperative-sticky."""
-    _fight(grounds, done, random, {})
-
-
-def fight_consumer(grounds: Grounds, done: Round, random: Random) -> None:
-    """Under the `consumer` protocol (KIP-848)."""
-    _fight(grounds, done, random, {"KAFKA_CONF__group_protocol": "consumer"})
-
-
-def _fight(grounds: Grounds, done: Round, random: Random, settings: dict[str, str]) -> None:
+def fight(grounds: Grounds, done: Round, random: Random, *, settings: Mapping[str, str]) -> None:
+    """Under the protocol that the settings name."""
     wanted, done.faults = done.faults, 0
     arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": "200", **settings})
     try:
+        arena.make_partitions()
         with arena.load(done.seed, rate=1_000):
             members = [arena.worker()]
             members[0].until("partitions_started", 60.0)
@@ -38,9 +31,9 @@ def _fight(grounds: Grounds, done: Round, random: Random, settings: dict[str, st
                 if changes % 4 == 0:
                     done.recoveries.append(round(arena.wait_for_progress(arena.offsets()), 2))
             arena.wait_for_progress(arena.offsets())
-        # The broker would wait 45 s for members of the consumer protocol that were killed.
+        Witness(arena, members, done).is_well()
         for member in members:
-            _leave(member)
+            leave(member)
         for kind in ("assigned", "revoked", "lost"):
             every = arena.ingester.processes
             done.note(kind, sum(len(each.log.named("rebalance", kind=kind)) for each in every))
@@ -58,14 +51,8 @@ def _change(arena: Arena, members: list[Running], random: Random) -> int:
     if leaving is None or random.random() < _CHANGE_PROBABILITY:
         joining = arena.worker()
     if leaving is not None:
-        _leave(leaving)
+        leave(leaving)
     if joining is not None:
         joining.until("rebalance", 60.0)  # before that it is no member
         members.append(joining)
     return (leaving is not None) + (joining is not None)
-
-
-def _leave(member: Running) -> None:
-    member.signal(signal.SIGTERM)
-    code = member.wait(15.0)
-    assert code in (0, -signal.SIGTERM), f"left with {code}:\n{member.tail()}"

@@ -7,6 +7,7 @@ from typing import Final
 from tests.faults.arena import RECOVERY_SECONDS_MAX, Round
 from tests.faults.grounds import Grounds
 from tests.faults.proxy import Proxy
+from tests.faults.witness import Witness
 
 _BATCH_ROWS: Final = 250
 
@@ -18,15 +19,18 @@ def fight(grounds: Grounds, done: Round, random: Random) -> None:
     arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": str(_BATCH_ROWS)})
     try:
         arena.publish(done.seed, wanted * _BATCH_ROWS)
-        with Proxy(arena.ingester.database_url) as proxy, arena.load(done.seed + 1, rate=1_000):
+        with Proxy(arena.ingester.database_url) as proxy:
             proxy.swallow_replies(wanted)
-            worker = arena.worker(DATABASE_URL=proxy.url)
-            deadline = time.monotonic() + RECOVERY_SECONDS_MAX + wanted
-            while len(worker.log.named("commit_settled")) < wanted:
-                if time.monotonic() > deadline or worker.code is not None:
-                    raise AssertionError(f"{proxy.replies_swallowed} swallowed:\n{worker.tail()}")
-                time.sleep(0.05)
-            arena.compare_figures(worker, done)
+            with arena.load(done.seed + 1, rate=1_000):
+                worker = arena.worker(DATABASE_URL=proxy.url)
+                deadline = time.monotonic() + RECOVERY_SECONDS_MAX + wanted
+                while len(worker.log.named("commit_settled")) < wanted:
+                    if time.monotonic() > deadline or worker.code is not None:
+                        raise AssertionError(
+                            f"{proxy.replies_swallowed} swallowed:\n{worker.tail()}"
+                        )
+                    time.sleep(0.05)
+            Witness(arena, [worker], done).tells_the_figures()
         done.faults = proxy.replies_swallowed
         settled = worker.log.named("commit_settled")
         done.note("settled as committed", sum(line["committed"] for line in settled))

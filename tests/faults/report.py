@@ -1,4 +1,4 @@
-"""Rounds of all runs, in one JSON file, and what they come to as a table.
+"""Rounds of all runs, in one JSON file, and what they come to.
 
 Several processes may share the file: each claims its next round in it, under a lock.
 """
@@ -7,15 +7,13 @@ import fcntl
 import json
 import os
 import statistics
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-
-from rich.table import Table
 
 from tests.faults.arena import Round
 from tests.faults.kinds import KINDS, Kind
@@ -46,9 +44,10 @@ class Report:
     """
 
     def __init__(self, path: Path, commit: str, sources: str) -> None:
-        self._path, self._commit, self._sources = path, commit, sources
+        self._path, self.commit, self.sources = path, commit, sources
         self._claims: list[Claim] = []
         self.rounds: list[dict[str, Any]] = []
+        self.left_out: dict[str, str] = {}
         self._read()
 
     def claim(self, kinds: Sequence[Kind], faults: int | None, seed: int) -> Claim | None:
@@ -83,11 +82,16 @@ class Report:
                 {
                     **asdict(done),
                     "ok": done.ok,
-                    "commit": self._commit,
-                    "sources": self._sources,
+                    "commit": self.commit,
+                    "sources": self.sources,
                     "at": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
             )
+
+    def leave_out(self, kinds: Mapping[str, str]) -> None:
+        """Say which kinds this machine cannot fight, and what it lacks for each."""
+        with self._turn():
+            self.left_out = dict(kinds)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -98,7 +102,12 @@ class Report:
             self._read()
             yield
             claims = [asdict(each) for each in self._claims]
-            kept = {"totals": self.totals(), "claims": claims, "rounds": self.rounds}
+            kept = {
+                "totals": self.totals(),
+                "left_out": self.left_out,
+                "claims": claims,
+                "rounds": self.rounds,
+            }
             new = self._path.with_suffix(".new")
             new.write_text(json.dumps(kept, indent=1))
             new.replace(self._path)
@@ -107,6 +116,7 @@ class Report:
         if self._path.exists():
             kept = json.loads(self._path.read_text())
             self.rounds = kept["rounds"]
+            self.left_out = kept.get("left_out", {})
             self._claims = [Claim(**each) for each in kept.get("claims", ())]
 
     def _begun(self, kind: str) -> int:
@@ -114,76 +124,50 @@ class Report:
 
     def done(self, kind: str) -> int:
         """How many faults of a kind there were, in rounds of these sources."""
-        return sum(each["faults"] for each in self._of(kind))
+        return sum(each["faults"] for each in self.of(kind))
 
     def bad_rounds(self, kind: str) -> int:
         """How many of its rounds went wrong."""
-        return sum(not each["ok"] for each in self._of(kind))
+        return sum(not each["ok"] for each in self.of(kind))
+
+    def unseen(self, kind: str) -> list[str]:
+        """What the rounds of a kind had to show by the wanted number of faults, and did not."""
+        if self.done(kind) < KINDS[kind].wanted:
+            return []
+        return [what for what in KINDS[kind].seen if not self._notes(kind)[what]]
 
     @property
     def ok(self) -> bool:
-        """Whether every round of these sources was good."""
-        return all(each["ok"] for kind in KINDS for each in self._of(kind))
+        """Whether every round of these sources was good, and showed what it had to."""
+        return not any(self.bad_rounds(kind) or self.unseen(kind) for kind in KINDS)
 
     def totals(self) -> dict[str, dict[str, Any]]:
         """By kind, of these sources."""
-        return {kind: self._total(kind) for kind in KINDS if self._of(kind)}
+        return {kind: self._total(kind) for kind in KINDS if self.of(kind)}
 
-    def table(self) -> Table:
-        """The same for people."""
-        table = Table(title=f"faults, commit {self._commit}", title_justify="left")
-        names = ("kind", "faults", "wanted", "records", "missing", "invented", "bad rounds")
-        for name in (*names, "recovery p50", "p95"):
-            table.add_column(name, justify="left" if name == "kind" else "right")
-        for kind, total in self.totals().items():
-            seconds = (f"{total[name]:.1f} s" if total[name] else "" for name in ("p50", "p95"))
-            counts = ("faults", "wanted", "records", "missing", "invented", "bad_rounds")
-            table.add_row(kind, *(f"{total[name]:,}" for name in counts), *seconds)
-        return table
-
-    def markdown(self) -> str:
-        """The same as the table of docs/reliability.md, with what it stands for."""
-        ours = [each for each in self.rounds if each.get("sources") == self._sources]
-        days = sorted({each["at"][:10] for each in ours})
-        seeds = [each["seed"] for each in ours]
-        commits = ", ".join(sorted({each["commit"] for each in ours}))
-        columns = ("fault", "faults", "records", "missing", "invented", "bad rounds")
-        rows = [
-            (
-                f"Commits {commits} (sources {self._sources}); {', '.join(days)}; "
-                f"seeds {min(seeds, default=0)} to {max(seeds, default=0)}.\n\n"
-                f"| {' | '.join(columns)} | recovery p50 / p95 | minutes |\n"
-                f"|{'---|' * (len(columns) + 2)}\n"
-            )
-        ]
-        for kind, total in self.totals().items():
-            seconds = " / ".join(f"{total[n]:.1f} s" for n in ("p50", "p95") if total[n])
-            rows.append(
-                f"| {kind} | {total['faults']:,} | {total['records']:,} | {total['missing']} | "
-                f"{total['invented']} | {total['bad_rounds']} | {seconds} | "
-                f"{total['minutes']:.0f} |\n"
-            )
-        return "".join(rows)
-
-    def _of(self, kind: str) -> list[dict[str, Any]]:
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """Its rounds, of these sources."""
         return [
             each
             for each in self.rounds
-            if (each["kind"], each.get("sources")) == (kind, self._sources)
+            if (each["kind"], each.get("sources")) == (kind, self.sources)
         ]
 
+    def _notes(self, kind: str) -> Counter[str]:
+        notes: Counter[str] = Counter()
+        for each in self.of(kind):
+            notes.update(each["notes"])
+        return notes
+
     def _total(self, kind: str) -> dict[str, Any]:
-        rounds = self._of(kind)
+        rounds = self.of(kind)
         recoveries = [seconds for each in rounds for seconds in each["recoveries"]]
         cuts = (
             statistics.quantiles(recoveries, n=20, method="inclusive")
             if len(recoveries) > 1
             else []
         )
-        notes: dict[str, int] = defaultdict(int)
-        for each in rounds:
-            for what, times in each["notes"].items():
-                notes[what] += times
+        p95, p95_max = round(cuts[-1], 2) if cuts else None, KINDS[kind].p95_seconds_max
         return {
             "faults": self.done(kind),
             "wanted": KINDS[kind].wanted,
@@ -192,7 +176,10 @@ class Report:
             **{name: sum(each[name] for each in rounds)
                for name in ("records", "missing", "invented")},
             "p50": round(statistics.median(recoveries), 2) if recoveries else None,
-            "p95": round(cuts[-1], 2) if cuts else None,
-            "notes": dict(notes),
+            "p95": p95,
+            "p95_max": p95_max,
+            "p95_met": None if p95 is None or p95_max is None else p95 <= p95_max,
+            "notes": dict(self._notes(kind)),
+            "unseen": self.unseen(kind),
             "minutes": round(sum(each["seconds"] for each in rounds) / 60, 1),
         }  # fmt: skip

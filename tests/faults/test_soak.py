@@ -1,10 +1,12 @@
 """The scales of the soak: a leak would be seen."""
 
 import os
+from typing import Any
 
 import pytest
 
-from tests.faults.soak import Weight, slope_percent_an_hour, weighed
+from tests.faults.scales import Weight, growth, slope_percent_an_hour, weighed
+from tests.faults.slices import exit_code, markdown, verdict
 
 
 def weights(*rss_kib: int) -> list[Weight]:
@@ -28,3 +30,36 @@ def test_a_process_is_weighed_as_the_kernel_sees_it() -> None:
     assert after.descriptors == before.descriptors + 5
     assert after.rss_kib - before.rss_kib > 32 * 1024
     assert after.threads >= 1
+
+
+def slice_of(minutes: float, slope: float, *, ok: bool = True) -> dict[str, Any]:
+    """What one run of the soak has kept."""
+    process = {"rss_mib": 80.0, "slope_percent_an_hour": slope, "descriptors": [20, 20]}
+    return {
+        "ok": ok,
+        "judged": minutes >= 20,
+        "minutes": minutes,
+        "rate": 1_000,
+        "faults": 9,
+        "records": 1_000_000,
+        "processes": {"worker": process},
+        "at": "2026-01-01T00:00+00:00",
+    }
+
+
+def test_slices_add_up_to_one_verdict() -> None:
+    slices = [slice_of(28, 0.2), slice_of(28, 0.7), slice_of(28, -0.1), slice_of(5, 40.0)]
+    found = verdict(slices)
+    assert (found["minutes_judged"], found["records"]) == (84, 4_000_000)
+    assert found["worst_slope_percent_an_hour"] == {"worker": 0.7}, "five minutes are noise"
+    assert exit_code(found) == 75
+    assert "84 of 120 minutes judged: not reached yet. Worst slope: worker +0.70 %/h" in markdown(
+        slices
+    )
+    assert exit_code(verdict([*slices, slice_of(36, 0.3)])) == 0
+    assert exit_code(verdict([*slices, slice_of(36, 3.0, ok=False)])) == 3
+
+
+def test_what_grows_is_not_flat() -> None:
+    assert growth(weights(*range(100_000, 100_600, 10)))["flat"]
+    assert not growth(weights(*range(100_000, 102_000, 20)))["flat"]

@@ -7,6 +7,7 @@ again, by SIGTERM and by SIGKILL in turn; whoever writes, everything stands once
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -20,20 +21,20 @@ EARLIER: Final = "2073b01"
 _CHECKOUT: Final = Path(__file__).parents[2]
 
 
-def has_history() -> bool:
-    """Whether the earlier version can be had: a shallow clone lacks it."""
+def lacking() -> str | None:
+    """What is missing for it; None where nothing is."""
     found = subprocess.run(
         ["git", "-C", str(_CHECKOUT), "cat-file", "-e", f"{EARLIER}^{{commit}}"],
         stderr=subprocess.DEVNULL,
         check=False,
     )
-    return found.returncode == 0
+    return "the earlier version is not in this clone's history" if found.returncode else None
 
 
-def fight(grounds: Grounds, done: Round, random: Random) -> None:
+def fight(grounds: Grounds, done: Round, random: Random, *, settings: Mapping[str, str]) -> None:
     """Replace one of two members by the other version until the round has its faults."""
     wanted, done.faults = done.faults, 0
-    arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": "500"})
+    arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": "500", **settings})
     arena.shorten_sessions()
     earlier = _unpacked(arena.ingester.directory / "earlier")
     try:

@@ -51,6 +51,7 @@ SINGLE_NODE = {
     # Tests that kill consumers need not wait six seconds for the group to notice.
     "group.min.session.timeout.ms": "1000",
     # Under the consumer protocol a member learns of its partitions by its next heartbeat (5 s).
+    "group.consumer.min.session.timeout.ms": "1000",
     "group.consumer.min.heartbeat.interval.ms": "500",
     "group.consumer.heartbeat.interval.ms": "500",
     # After a crash the controller refuses the new broker until the old session is over (9 s).
