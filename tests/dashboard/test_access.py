@@ -143,6 +143,22 @@ def test_a_proxy_lets_in_whom_it_names(closed: Dashboard) -> None:
         connection.close()
 
 
+def test_where_only_a_proxy_lets_in_others_are_refused_without_a_login(site: Site) -> None:
+    dashboard = Dashboard(
+        site.ingester, "--host", EVERYWHERE,
+        DATABASE_URL=site.reader_url,
+        INGESTER_DASHBOARD_PROXY_HEADER="X-Forwarded-User",
+        INGESTER_DASHBOARD_PROXY_PEERS="127.0.0.2",
+    )  # fmt: skip
+    mallory = {"X-Forwarded-User": "mallory", "Accept": "text/html"}
+    for path in PATHS:
+        refused = dashboard.ask(path, headers=mallory)
+        assert refused.code == 403, path
+        assert "www-authenticate" not in refused.headers
+    assert log_in(dashboard, "").code == 401
+    dashboard.running.end()
+
+
 def test_a_name_that_merely_points_here_is_refused(site: Site) -> None:
     rebound = site.dashboard.ask("/api/campaigns", headers={"Host": "evil.example:80"})
     assert rebound.code == 403
