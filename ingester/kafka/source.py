@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import operator
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import NoneType
@@ -35,6 +36,9 @@ _GATHER_SECONDS: Final = 0.01
 """How long a poll waits for more than it has: consume() returns no sooner than full, or then.
 Short, for what has come waits too; not zero, since decoding few at a time costs more."""
 
+_OUTSIDE_SECONDS_MAX: Final = 30.0
+"""A client that lost its place in the group joins again within seconds of the broker's return."""
+
 
 @dataclass(slots=True)
 class Polled:
@@ -56,7 +60,9 @@ class Source:
     """A member of the consumer group, reading the partitions that the caller starts.
 
     A partition that the group assigns is not read before `start` gave it an offset; so the group
-    protocol goes on while the store is asked, however long that takes.
+    protocol goes on while the store is asked, however long that takes. A client that has lost its
+    place and does not find back in time is followed by a new one: after a broker that had stopped
+    answering came back, under load, librdkafka was seen to poll on outside its group for ever.
     """
 
     def __init__(self, settings: Settings, client_name: str) -> None:
@@ -66,7 +72,8 @@ class Source:
         self._assigned: set[int] = set()
         self._rebalances: list[Rebalance] = []
         self._errors = Errors()
-        conf = {
+        self._outside_since: float | None = None
+        self._conf = {
             # Prefetch is bounded by bytes and, since librdkafka spends more on a small record's
             # bookkeeping than on its bytes, by records: enough for the next batch.
             "queued.max.messages.kbytes": 16 * 1024,
@@ -91,19 +98,24 @@ class Source:
             "enable.partition.eof": True,
             "error_cb": self._errors,
         }
-        self._consumer = made(Consumer, conf)
-        self._consumer.subscribe(
+        self._consumer = self._joining()
+
+    def _joining(self) -> Consumer:
+        consumer = made(Consumer, self._conf)
+        consumer.subscribe(
             [self.topic],
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
         )
+        return consumer
 
     def poll(self, records_max: int, timeout_seconds: float) -> Polled:
         """Serve the group protocol and return what has arrived, in the order it arrived.
 
         Raises NeedsAPerson for an offset out of range, NotPermitted for a refused login.
         """
+        self._find_back()
         messages = consume(self._consumer, records_max, min(timeout_seconds, _GATHER_SECONDS))
         if not messages and timeout_seconds > _GATHER_SECONDS:
             messages = consume(self._consumer, 1, timeout_seconds - _GATHER_SECONDS)
@@ -132,6 +144,17 @@ class Source:
         }
         self._expected |= polled.ends
         return polled
+
+    def _find_back(self) -> None:
+        """Join with a new client, once after each loss, where the old one has not found back."""
+        since = self._outside_since
+        if since is None or time.monotonic() - since < _OUTSIDE_SECONDS_MAX:
+            return
+        log.warning("joining_anew", detail="the client does not find back into its group")
+        self._outside_since = None
+        forsaken, self._consumer = self._consumer, self._joining()
+        # It holds no partition any more; that it hangs is likely.
+        threading.Thread(target=forsaken.close, daemon=True, name="kafka-close").start()
 
     def _note(self, message: Consumed, polled: Polled) -> None:
         error = message.error()
@@ -252,11 +275,22 @@ class Source:
             )
 
     def watermarks(self, partition: int) -> tuple[int, int]:
-        """First kept offset, and the offset after the last committed record."""
-        with translating(f"watermarks of {self.topic}[{partition}]"):
+        """First kept offset, and the offset after the last committed record; from any thread.
+
+        Raises TemporaryError also where the broker does not know the topic: it may be starting up,
+        and whether the topic exists is for `Admin.identity` to say.
+        """
+        what = f"watermarks of {self.topic}[{partition}]"
+        try:
             low, high = self._consumer.get_watermark_offsets(
                 TopicPartition(self.topic, partition), timeout=15.0
             )
+        except KafkaException as error:
+            if error.args[0].code() in UNKNOWN_TOPIC:
+                raise TemporaryError(f"{what}: the broker does not know the topic") from None
+            raise translated(error.args[0], what) from None
+        except RuntimeError:  # closed meanwhile, for a new one
+            raise TemporaryError(f"{what}: the client was replaced") from None
         return low, high
 
     def close(self, timeout_seconds: float) -> bool:
@@ -281,7 +315,10 @@ class Source:
     # Acknowledging without partitions keeps librdkafka from assigning them on its own.
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return  # forsaken
         stage("assign")
+        self._outside_since = None
         consumer.incremental_assign([])
         numbers = [each.partition for each in partitions]
         self._assigned.update(numbers)
@@ -292,10 +329,13 @@ class Source:
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._stop(consumer, "lost", [each.partition for each in partitions])
+        self._outside_since = time.monotonic()
 
     def _stop(
         self, consumer: Consumer, kind: Literal["revoked", "lost"], partitions: list[int]
     ) -> None:
+        if consumer is not self._consumer:
+            return  # forsaken
         stage("revoke", kind=kind)
         self._assigned.difference_update(partitions)
         started = [partition for partition in partitions if partition in self._expected]

@@ -120,11 +120,14 @@ def test_a_shared_link_and_an_ended_session_lead_back_through_the_login(
         page.get_by_label("Token").fill(token)
         page.get_by_role("button", name="Log in").click()
 
+    # Without news the page asks nothing by itself: it is the click that finds the session ended.
+    page.route("**/api/live", lambda route: route.abort())
     page.goto(f"{closed.url}/campaign?id=alpha&range=all")
     log_in_with("wrong")
     expect(page.get_by_role("alert")).to_have_text("That is not the token.")
     log_in_with(TOKEN)
     expect(page.locator("h1")).to_have_text("alpha")
+    expect(page.locator("main")).to_have_attribute("data-loaded", "campaign")
     page.context.clear_cookies()
     page.get_by_role("link", name="Week", exact=True).click()
     log_in_with(TOKEN)

@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.dashboard.conftest import FIRST, LAST
 from tests.dashboard.site import Site
 from tests.dashboard.test_page import SEEN_MS, opened, shown, total
+from tests.repository.queries import FIRST, LAST
 
 CHOSEN: Final = (
     "[...document.querySelectorAll('main [aria-current]')]"

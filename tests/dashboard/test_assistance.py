@@ -5,9 +5,9 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.dashboard.conftest import FIRST, LAST
 from tests.dashboard.site import Site
 from tests.dashboard.test_page import SEEN_MS, happens, opened, shown, total
+from tests.repository.queries import FIRST, LAST
 
 STRUCTURES: Final = {
     f"/?from={FIRST}&to={LAST}&by=month&table=1": """

@@ -11,7 +11,7 @@ from random import Random
 from tests.acceptance.killing import session_timeout_ms
 from tests.faults.arena import Round, drawn, leave
 from tests.faults.grounds import Grounds
-from tests.faults.witness import NO_BROKER, NO_MEMBER, Witness
+from tests.faults.witness import NO_BROKER, NO_MEMBER, TRIES_TO_WRITE, Witness
 
 
 def fight(grounds: Grounds, done: Round, random: Random, *, settings: Mapping[str, str]) -> None:
@@ -33,7 +33,7 @@ def fight(grounds: Grounds, done: Round, random: Random, *, settings: Mapping[st
                     time.sleep(session_seconds + drawn(random, 2.0, 4.0))
                     witness.lives()
                     if done.faults == wanted - 1:
-                        witness.is_not_ready(NO_BROKER, NO_MEMBER)
+                        witness.is_not_ready(NO_BROKER, NO_MEMBER, TRIES_TO_WRITE)
                 finally:
                     grounds.kafka.resume()
                 done.recoveries.append(round(arena.wait_for_progress(arena.offsets()), 2))

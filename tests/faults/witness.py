@@ -18,7 +18,7 @@ NO_DATABASE: Final = "the database does not answer"
 NO_BROKER: Final = "the broker does not answer"
 TRIES_TO_WRITE: Final = "it has tried to write for"
 NO_MEMBER: Final = "it is not a member of the group"
-_SECONDS_MAX: Final = 30.0
+_SECONDS_MAX: Final = 60.0
 _FIGURES: Final = ("records", "events_inserted", "duplicates", "rejected")
 _TOTALS: Final = """
     SELECT sum(records)::bigint, sum(inserted)::bigint, sum(duplicates)::bigint,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from ingester.errors import OffsetGap
+from ingester.errors import OffsetGap, TemporaryError
 from ingester.kafka import Source
 from ingester.settings import Settings
 
@@ -46,12 +46,14 @@ class Client:
     watermarks: tuple[int, int] = (0, 100)
     faults: dict[str, int] = field(default_factory=dict)
     """How often the call of a name still fails, for a reason that passes."""
+    fault_code: int = KafkaError.LEADER_NOT_AVAILABLE
     closable: threading.Event = field(default_factory=threading.Event)
+    is_closing: threading.Event = field(default_factory=threading.Event)
 
     def _may(self, call: str) -> None:
         if self.faults.get(call):
             self.faults[call] -= 1
-            raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+            raise KafkaException(KafkaError(self.fault_code))
 
     def get_watermark_offsets(self, _: TopicPartition, timeout: float) -> tuple[int, int]:
         assert timeout > 0
@@ -79,6 +81,7 @@ class Client:
         """Nothing to leave."""
 
     def close(self) -> None:
+        self.is_closing.set()
         self.closable.wait()
 
     def decide(self, what: str, *partitions: int) -> None:
@@ -197,6 +200,60 @@ def test_a_close_that_hangs_is_not_waited_for(client: Client, source: Source) ->
     assert not source.close(0.01)
     client.closable.set()
     assert source.close(60.0)
+
+
+def test_a_client_that_does_not_find_back_into_its_group_is_followed_by_a_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clients: list[Client] = []
+    clock = [0.0]
+
+    def make(conf: dict[str, Any]) -> Client:
+        clients.append(Client(conf))
+        return clients[-1]
+
+    monkeypatch.setattr("ingester.kafka.source.Consumer", make)
+    monkeypatch.setattr("ingester.kafka.source.time.monotonic", lambda: clock[0])
+    source = Source(Settings(_env_file=None), "test")
+    (first,) = clients
+    first.decide("on_assign", 0)
+    source.start({0: 0})
+    first.decide("on_lost", 0)
+    clock[0] += 29
+    source.poll(100, 0.0)
+    first.decide("on_assign", 0)
+    clock[0] += 100
+    source.poll(100, 0.0)
+    assert clients == [first], "it had found back"
+    first.decide("on_lost", 0)
+    clock[0] += 31
+    source.poll(100, 0.0)
+    first, second = clients
+    assert first.is_closing.wait(60)
+    source.rebalances()
+    first.decide("on_assign", 0)  # the forsaken one has nothing to say any more
+    first.decide("on_lost", 0)
+    assert source.rebalances() == []
+    second.decide("on_assign", 0)
+    assert source.rebalances() == [("assigned", [0])]
+    source.start({0: 7})
+    second.script = [records(0, 7, 8)]
+    assert offsets_of(source) == [(0, [7, 8])]
+    clock[0] += 1000
+    source.poll(100, 0.0)
+    assert len(clients) == 2
+    first.closable.set()
+
+
+@pytest.mark.parametrize("code", [KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART])
+def test_a_broker_that_starts_up_may_not_know_the_topic_yet(
+    client: Client, source: Source, code: int
+) -> None:
+    client.faults = {"watermarks": 1}
+    client.fault_code = code
+    with pytest.raises(TemporaryError):
+        source.watermarks(0)
+    assert source.watermarks(0) == (0, 100)
 
 
 def test_an_end_is_told_with_its_position_past_the_markers(client: Client, source: Source) -> None:
