@@ -171,6 +171,8 @@ def _logged_in(**parameters: Any) -> Connection:
         ping = pq.PGconn.ping(conninfo.make_conninfo(**known).encode())
         if ping == pq.Ping.OK:
             raise NotPermitted(text) from None
+        if ping == pq.Ping.NO_ATTEMPT:  # libpq refuses its parameters; trying again is no use
+            raise SettingsError(text.replace("PostgreSQL", "DATABASE_URL", 1)) from None
         raise TemporaryError(text) from None
 
 

@@ -4,8 +4,15 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
-from ingester.errors import IngesterError, NeedsAPerson, NotPermitted, TemporaryError
-from ingester.store.connection import translated, translating
+from ingester.errors import (
+    IngesterError,
+    NeedsAPerson,
+    NotPermitted,
+    SettingsError,
+    TemporaryError,
+)
+from ingester.settings import Settings
+from ingester.store.connection import connect, translated, translating
 
 TEMPORARY = {
     "08000": "connection exception",
@@ -120,3 +127,16 @@ def test_errors_leave_a_block_as_ours_with_their_cause() -> None:
 def test_other_errors_leave_a_block_as_they_are() -> None:
     with pytest.raises(KeyError), translating("copying"):
         raise KeyError
+
+
+def test_parameters_that_libpq_refuses_are_settings_and_an_unreachable_server_is_a_fault() -> None:
+    def error_of(parameters: str) -> IngesterError:
+        settings = Settings(_env_file=None, database_url=f"host=127.0.0.1 port=1 {parameters}")
+        with pytest.raises(IngesterError) as raised:
+            connect(settings, "test")
+        return raised.value
+
+    refused = error_of("sslmode=no-such-mode")
+    assert isinstance(refused, SettingsError)
+    assert "DATABASE_URL" in str(refused)
+    assert isinstance(error_of("sslmode=verify-full"), TemporaryError)
