@@ -9,23 +9,27 @@ from fastapi import APIRouter, Request
 
 from ingester.dashboard import answer
 from ingester.dashboard.lag import Ends
-from ingester.errors import IngesterError
 from ingester.settings import Settings
 from ingester.standing import standing
 from ingester.store.reading import activity, state
 from ingester.store.session import Session
 
-_KEPT_SECONDS: Final = 1.0
+_PAUSE_SECONDS: Final = 1.0
 """A look counts all rejects: however many pages are open, it is taken once a second at most."""
 _REST_MIN: Final = 9.0
 """Times as long as a look took: where there are millions of rejects, a tenth of the time goes."""
+_WATCHED_SECONDS: Final = 10.0
+"""So long after somebody asked looks go on: an open page asks every three seconds."""
 _MINUTE: Final = timedelta(minutes=1)
 
 router = APIRouter()
 
 
 class Watch:
-    """Takes the looks, one at a time, on one connection."""
+    """Takes the looks, one after the other, on one connection, while pages are open.
+
+    So that nobody waits for one but the first who asks.
+    """
 
     def __init__(self, settings: Settings) -> None:
         limit = settings.ingester_dashboard_statement_seconds_max
@@ -34,27 +38,32 @@ class Watch:
         self._session = Session(limited, "ingester-dashboard-operations", reads_only=True)
         self._ends = Ends(settings)
         self._ends.start()
-        self._turn = asyncio.Lock()
-        self._last: answer.Operations | IngesterError | None = None
-        self._kept_until = float("-inf")
+        self._asked_at = 0.0
+        self._looking: asyncio.Task[None] | None = None
+        self._has_looked = asyncio.Event()
+        self._last: answer.Operations | Exception | None = None
 
     async def look(self) -> answer.Operations:
-        """What was seen, or what went wrong, a moment ago, else a new look."""
-        async with self._turn:
+        """What was seen, or what went wrong, a moment ago."""
+        self._asked_at = time.monotonic()
+        if self._looking is None or self._looking.done():
+            self._has_looked.clear()
+            self._looking = asyncio.ensure_future(self._keep_looking())
+        await self._has_looked.wait()
+        if not isinstance(self._last, answer.Operations):
+            raise (self._last or RuntimeError("no look was taken")).with_traceback(None)
+        return self._last
+
+    async def _keep_looking(self) -> None:
+        while time.monotonic() - self._asked_at <= _WATCHED_SECONDS:
             began = time.monotonic()
-            if self._last is None or began > self._kept_until:
-                kept_seconds = _KEPT_SECONDS
-                try:
-                    self._last = await asyncio.to_thread(self._look)
-                    took_seconds = time.monotonic() - began
-                    kept_seconds = max(kept_seconds, _REST_MIN * took_seconds)
-                except IngesterError as error:
-                    # Whoever waits for their turn would else wait for a time-out each.
-                    self._last = error
-                self._kept_until = time.monotonic() + kept_seconds
-            if isinstance(self._last, IngesterError):
-                raise self._last.with_traceback(None)
-            return self._last
+            try:
+                self._last = await asyncio.to_thread(self._look)
+            except Exception as error:  # noqa: BLE001 - raised by whoever asks
+                self._last = error
+            self._has_looked.set()
+            took_seconds = time.monotonic() - began
+            await asyncio.sleep(max(_PAUSE_SECONDS, _REST_MIN * took_seconds))
 
     def _look(self) -> answer.Operations:
         with self._session.use("looking at the whole") as connection:
