@@ -81,7 +81,8 @@ def soak(grounds: Grounds, minutes: float, rate: int, fault_seconds: float) -> d
                 faults = itertools.cycle(_faults(proxy, grounds).items())
                 weights = _weights(processes, done, faults, minutes * 60, fault_seconds)
             witness = Witness(arena, [processes["worker"]], done)
-            witness.is_well()
+            # Near the capacity an outage takes as long again to be made up for.
+            witness.is_well(lag_seconds_max=minutes * 60)
             witness.tells_the_figures()
         arena.count(done)
     finally:

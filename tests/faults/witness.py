@@ -62,8 +62,8 @@ class Witness:
             assert self._total(f"ingester_{name}_total") > 0, f"an outage without {name}"
         assert self._total("ingester_outage_age_seconds") == 0, "the outage goes on"
 
-    def is_well(self) -> None:
-        """With the load over: ready, no lag, every rebalance counted."""
+    def is_well(self, lag_seconds_max: float = _SECONDS_MAX) -> None:
+        """With the load over: ready, no lag before long, every rebalance counted."""
         for page in self._pages:
             wait_for(
                 lambda page=page: page.reasons("/readyz") is None,  # type: ignore[misc]
@@ -71,7 +71,7 @@ class Witness:
                 lambda page=page: f"/readyz when all is over: {page.reasons('/readyz')}",  # type: ignore[misc]
             )
         no_lag = dict.fromkeys(map(str, range(self._arena.partitions)), 0.0)
-        wait_for(lambda: self._lags() == no_lag, _SECONDS_MAX, lambda: f"lag {self._lags()}")
+        wait_for(lambda: self._lags() == no_lag, lag_seconds_max, lambda: f"lag {self._lags()}")
         wait_for(
             lambda: self._total("ingester_rebalances_total") == self._rebalances_logged(),
             _SECONDS_MAX,
