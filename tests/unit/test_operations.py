@@ -3,9 +3,11 @@
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from ingester.dashboard.answer import Operations
 from ingester.dashboard.operations import Watch, per_second
 from ingester.errors import TemporaryError
 from ingester.settings import Settings
@@ -31,26 +33,47 @@ def test_a_failed_look_is_told_to_all_who_waited_for_it(monkeypatch: pytest.Monk
     assert len(looks) == 1
 
 
-def test_the_longer_a_look_takes_the_longer_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("took_seconds", "looked_at"),
+    [
+        (0.0, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),  # every second, until nobody has asked for ten
+        (0.5, [0, 5, 10]),  # a tenth of the time at most
+        (2.0, [0]),
+    ],
+)
+def test_looks_go_on_while_pages_ask_and_the_longer_one_takes_the_fewer_there_are(
+    monkeypatch: pytest.MonkeyPatch, took_seconds: float, looked_at: list[float]
+) -> None:
     clock = [0.0]
-    looks = []
+    looks: list[float] = []
+    nothing: dict[str, Any] = {}
+    seen = Operations.model_construct(**nothing)
+    let_others = asyncio.sleep
 
-    def look(_: Watch) -> str:
+    def look(_: Watch) -> Operations:
         looks.append(clock[0])
-        clock[0] += 2.0
-        return "seen"
+        clock[0] += took_seconds
+        return seen
+
+    async def pass_time(seconds: float) -> None:
+        clock[0] += seconds
+        await let_others(0)
 
     monkeypatch.setattr(Watch, "_look", look)
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(asyncio, "sleep", pass_time)
 
     async def live() -> None:
         watch = Watch(Settings())
-        for second in (0, 5, 19, 21, 22):
-            clock[0] = max(clock[0], second)
-            await watch.look()
+        assert await watch.look() is seen
+        while asyncio.all_tasks() != {asyncio.current_task()}:
+            await let_others(0)
+        assert looks == looked_at
+        clock[0] = 100.0
+        assert await watch.look() is seen
+        assert looks[len(looked_at)] == 100.0, "nobody had looked for so long: a new look"
 
     asyncio.run(live())
-    assert looks == [0, 21]
 
 
 def test_the_rate_is_that_of_the_last_whole_minute() -> None:
