@@ -32,7 +32,7 @@ SECONDS_ARE = {
     "naive": "from its first row that can be seen to its last",
 }
 _QUICK = (100_000, 3)
-_TWO_WORKERS_SHARE = 3
+_TWO_WORKERS_TIMES = 3
 """Two need some seconds until both consume: they read a topic that is so much longer."""
 _NAIVE_SHARE = 10
 """It is slow: a tenth of the events tells its rate."""
@@ -40,7 +40,7 @@ _NAIVE_SHARE = 10
 
 def main(
     *,
-    events: Annotated[int, typer.Option(min=1000, help="Events of the topic.")] = 800_000,
+    events: Annotated[int, typer.Option(min=1000, help="Events of the topic.")] = 500_000,
     repeat: Annotated[int, typer.Option(min=1, help="Runs of each side.")] = 5,
     quick: Annotated[
         bool,
@@ -63,11 +63,11 @@ def main(
         report.say(f"publishing {events:,} events and three times as many, twice")
         plain, plain_for_two = (
             publish_plain(where.bootstrap, topic(), events=events * times)
-            for times in (1, _TWO_WORKERS_SHARE)
+            for times in (1, _TWO_WORKERS_TIMES)
         )
         mix, mix_for_two = (
             publish(where.bootstrap, topic(), events=events * times, duplicates=0.0)
-            for times in (1, _TWO_WORKERS_SHARE)
+            for times in (1, _TWO_WORKERS_TIMES)
         )
         few = publish_plain(where.bootstrap, topic(), events=events // _NAIVE_SHARE)
         found, tables = _dump(where, plain, group, folder / "plain")

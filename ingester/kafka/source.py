@@ -329,7 +329,6 @@ class Source:
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._stop(consumer, "lost", [each.partition for each in partitions])
-        self._outside_since = time.monotonic()
 
     def _stop(
         self, consumer: Consumer, kind: Literal["revoked", "lost"], partitions: list[int]
@@ -337,6 +336,8 @@ class Source:
         if consumer is not self._consumer:
             return  # forsaken
         stage("revoke", kind=kind)
+        if kind == "lost":
+            self._outside_since = time.monotonic()
         self._assigned.difference_update(partitions)
         started = [partition for partition in partitions if partition in self._expected]
         for partition in started:

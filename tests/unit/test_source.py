@@ -239,9 +239,10 @@ def test_a_client_that_does_not_find_back_into_its_group_is_followed_by_a_new_on
     source.start({0: 7})
     second.script = [records(0, 7, 8)]
     assert offsets_of(source) == [(0, [7, 8])]
+    first.decide("on_lost", 0)  # as its close comes to an end
     clock[0] += 1000
     source.poll(100, 0.0)
-    assert len(clients) == 2
+    assert clients == [first, second], "the new one is in the group"
     first.closable.set()
 
 
