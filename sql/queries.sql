@@ -180,6 +180,11 @@ SELECT current_schema();
 -- name: use_schema
 SET LOCAL search_path = {schema}, pg_temp;
 
+-- name: act_as_owner
+-- Whoever migrates, what they make belongs to ingester_owner, where that owns the schema's tables.
+SELECT set_config('role', 'ingester_owner', true) FROM pg_class
+WHERE oid = to_regclass('schema_migrations') AND relowner = to_regrole('ingester_owner');
+
 -- name: create_migration_tables
 -- Functions are checked when they run: they may be created in any order.
 SET LOCAL check_function_bodies = off;

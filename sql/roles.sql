@@ -1,43 +1,170 @@
--- Least privilege: three group roles to grant to logins. Run by the owner of the schema, after
--- every migration (`ingester migrate --roles`, or psql -f); safe to run again. Roles belong to the
--- whole server, privileges to this database and to the connection's schema.
+-- Least privilege: four group roles to grant to logins. Run after every migration
+-- (`ingester migrate --roles`, or psql -f); safe to run again. Roles belong to the whole server,
+-- privileges to this database and to the connection's schema.
 --
+--   ingester_owner      owns everything of ours, so that our SECURITY DEFINER functions run as it;
+--                       migrates, verifies and operates (offsets, rejected)
 --   ingester_writer     ingester run: adds events, moves offsets; no DDL, no UPDATE of events
 --   ingester_refresher  ingester refresh: folds, makes and drops partitions through functions only
 --   ingester_reader     applications and dashboards: statistics, and the events and ledger behind
 --                       them, without e-mail accounts, metadata and rejected records
 --
--- The owner migrates, verifies and operates (offsets, rejected). Nobody else changes a decision.
+-- Who may run it: at first a superuser, or a login with CREATEROLE that owns the database, the
+-- schema and what was migrated; once the roles own and hold what they must, a member of
+-- ingester_owner, too.
+
+-- The roles, and what they may do with database and schema. Only what is missing is done, so that
+-- a login that may not do it has nothing to do.
 
 DO $$
 DECLARE
     name text;
-    routine regprocedure;
+    missing record;
 BEGIN
-    -- PostgreSQL lets everybody call a new function; of ours, only those that are listed below. The
-    -- schema may hold functions of others, whose business is theirs.
-    FOR routine IN
-        SELECT pg_proc.oid FROM pg_proc INNER JOIN schema_functions ON proname = schema_functions.name
-        WHERE pronamespace = current_schema()::regnamespace
-    LOOP
-        EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', routine);
-    END LOOP;
-    FOREACH name IN ARRAY ARRAY['ingester_writer', 'ingester_refresher', 'ingester_reader'] LOOP
-        IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = name) THEN
+    FOREACH name IN ARRAY ARRAY[
+        'ingester_owner', 'ingester_writer', 'ingester_refresher', 'ingester_reader'
+    ] LOOP
+        IF to_regrole(name) IS NULL THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);
         END IF;
-        -- What an older version of this file granted and this one does not must go.
-        EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM %I', current_schema(), name);
-        EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA %I FROM %I', current_schema(), name);
-        EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA %I FROM %I', current_schema(), name);
-        EXECUTE format('REVOKE ALL ON ALL PROCEDURES IN SCHEMA %I FROM %I', current_schema(), name);
-        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), name);
-        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), name);
     END LOOP;
-    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
-    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-    -- Repeats go through a temporary table.
-    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO ingester_writer', current_database());
+    FOR missing IN
+        WITH place AS (
+            SELECT
+                'SCHEMA' AS kind, nspname AS name, nspowner AS owner,
+                coalesce(nspacl, acldefault('n', nspowner)) AS privileges
+            FROM pg_namespace WHERE oid = current_schema()::regnamespace
+            UNION ALL
+            SELECT 'DATABASE', datname, datdba, coalesce(datacl, acldefault('d', datdba))
+            FROM pg_database WHERE datname = current_database()
+        )
+        SELECT place.*, format(
+            'GRANT %s ON %s %I TO %s', wanted.privilege, place.kind, place.name, wanted.grantee
+        ) AS statement
+        FROM place
+        INNER JOIN (VALUES
+            ('ingester_owner', 'SCHEMA', 'USAGE'),
+            ('ingester_owner', 'SCHEMA', 'CREATE'),
+            ('ingester_owner', 'DATABASE', 'CONNECT'),
+            ('ingester_owner', 'DATABASE', 'TEMPORARY'),
+            ('ingester_writer', 'SCHEMA', 'USAGE'),
+            ('ingester_writer', 'DATABASE', 'CONNECT'),
+            -- Repeats go through a temporary table.
+            ('ingester_writer', 'DATABASE', 'TEMPORARY'),
+            ('ingester_refresher', 'SCHEMA', 'USAGE'),
+            ('ingester_refresher', 'DATABASE', 'CONNECT'),
+            ('ingester_reader', 'SCHEMA', 'USAGE'),
+            ('ingester_reader', 'DATABASE', 'CONNECT')
+        ) AS wanted (grantee, kind, privilege) ON place.kind = wanted.kind
+        WHERE NOT EXISTS (
+            SELECT 1 FROM aclexplode(place.privileges) AS acl
+            WHERE acl.grantee = to_regrole(wanted.grantee)
+                AND acl.privilege_type = wanted.privilege
+        )
+        UNION ALL
+        SELECT place.*, format(
+            'REVOKE %s ON %s %I FROM PUBLIC', acl.privilege_type, place.kind, place.name
+        )
+        FROM place CROSS JOIN LATERAL aclexplode(place.privileges) AS acl
+        WHERE acl.grantee = 0 AND (place.kind = 'DATABASE' OR acl.privilege_type = 'CREATE')
+    LOOP
+        -- PostgreSQL itself only warns where somebody else's privileges are granted.
+        IF NOT pg_has_role(missing.owner, 'USAGE') THEN
+            RAISE EXCEPTION '% needs the owner of the %, %',
+                missing.statement, lower(missing.kind), missing.owner::regrole
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        EXECUTE missing.statement;
+    END LOOP;
+END
+$$;
+
+-- What is ours goes to ingester_owner, and nothing else in the schema does: the legacy table, the
+-- view that takes its name at the cutover, and whatever anybody else keeps there stay theirs.
+
+DO $$
+DECLARE
+    owner oid := 'ingester_owner'::regrole;
+    -- To give something to a role needs SET where PostgreSQL knows it (16), and whoever made the
+    -- role has ADMIN alone.
+    becoming text := CASE
+        WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER'
+    END;
+    relations regclass [] := ARRAY(
+        SELECT oid FROM pg_class
+        WHERE relnamespace = current_schema()::regnamespace AND (
+            relname IN (
+                'schema_migrations', 'schema_functions', 'campaigns', 'campaign_events',
+                'ingest_offsets', 'ingest_batches', 'rejected_events', 'operator_actions',
+                'campaign_daily_rollup', 'campaign_weekly_rollup', 'campaign_monthly_rollup',
+                'campaign_daily_stats', 'campaign_weekly_stats', 'campaign_monthly_stats',
+                'stats_refreshes', 'retention_floor', 'dropped_partitions', 'campaign_attributes',
+                'replay_state', 'replay_ranges', 'replay_watermarks', 'replay_corrections',
+                'migration_audit'
+            )
+            OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'campaign_events'::regclass)
+            -- Leaves that are detached and about to be dropped. No function of ours is called here,
+            -- since this may run as a superuser.
+            OR relname IN (
+                SELECT to_char(month_start::timestamp, '"campaign_events_"YYYY_MM') FROM dropped_partitions
+            )
+        )
+    );
+    routines regprocedure [] := ARRAY(
+        SELECT oid FROM pg_proc
+        WHERE pronamespace = current_schema()::regnamespace AND (
+            proname IN (SELECT name FROM schema_functions)
+            -- Those of triggers are made by migrations.
+            OR proname IN ('refuse_change', 'refuse_migration_audit_change')
+        )
+    );
+    login regrole;
+    relation regclass;
+    routine regprocedure;
+BEGIN
+    -- Whoever owned it so far becomes a member, so that what runs under that login goes on.
+    FOR login IN
+        SELECT current_user::regrole
+        UNION SELECT relowner FROM pg_class WHERE oid = ANY(relations)
+        UNION SELECT proowner FROM pg_proc WHERE oid = ANY(routines)
+    LOOP
+        IF NOT pg_has_role(login, owner, becoming) THEN
+            EXECUTE format('GRANT ingester_owner TO %s', login);
+        END IF;
+    END LOOP;
+    -- Indexes, sequences and row types follow their tables. REVOKE, because what an older version
+    -- of this file granted and this one does not must go.
+    FOREACH relation IN ARRAY relations LOOP
+        IF owner <> (SELECT relowner FROM pg_class WHERE oid = relation) THEN
+            EXECUTE format('ALTER TABLE %s OWNER TO ingester_owner', relation);
+        END IF;
+        EXECUTE format(
+            'REVOKE ALL ON %s FROM ingester_writer, ingester_refresher, ingester_reader', relation
+        );
+    END LOOP;
+    FOR relation IN
+        SELECT objid FROM pg_depend
+        WHERE classid = 'pg_class'::regclass AND refobjid = ANY(relations)
+            AND objid IN (SELECT oid FROM pg_class WHERE relkind = 'S')
+    LOOP
+        EXECUTE format(
+            'REVOKE ALL ON SEQUENCE %s FROM ingester_writer, ingester_refresher, ingester_reader',
+            relation
+        );
+    END LOOP;
+    -- PostgreSQL lets everybody call a new function; of ours, only those that are listed below.
+    FOREACH routine IN ARRAY routines LOOP
+        IF owner <> (SELECT proowner FROM pg_proc WHERE oid = routine) THEN
+            EXECUTE format('ALTER ROUTINE %s OWNER TO ingester_owner', routine);
+        END IF;
+        EXECUTE format(
+            'REVOKE ALL ON ROUTINE %s FROM PUBLIC, ingester_writer, ingester_refresher, ingester_reader',
+            routine
+        );
+    END LOOP;
+    IF owner <> (SELECT typowner FROM pg_type WHERE oid = 'campaign_event_type'::regtype) THEN
+        ALTER TYPE campaign_event_type OWNER TO ingester_owner;
+    END IF;
 END
 $$;
 

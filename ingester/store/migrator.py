@@ -12,7 +12,7 @@ from pathlib import Path
 
 from psycopg import sql
 
-from ingester.errors import NeedsAPerson
+from ingester.errors import NeedsAPerson, NotPermitted
 from ingester.store.connection import Connection, translating
 from ingester.store.statements import about, sql_directory, statement
 
@@ -44,6 +44,7 @@ def migrate(connection: Connection, *, dry_run: bool = False) -> Migrated:
         if schema is None or schema[0] is None:
             raise NeedsAPerson("the connection's search_path names no schema that exists")
         connection.execute(about("use_schema", schema=schema[0]))
+        connection.execute(statement("act_as_owner"))
         connection.execute(statement("create_migration_tables"))
         applied = [*_migrations(connection), *_functions(connection)]
         version = max((_number(path) for path in _files("migrations")), default=0)
@@ -66,10 +67,19 @@ def pending(connection: Connection) -> list[str]:
 
 
 def grant_roles(connection: Connection) -> None:
-    """Create the group roles of `sql/roles.sql` and give them their privileges, in one go."""
-    with translating("granting the roles"), connection.transaction():
-        connection.execute(statement("lock_migration"))
-        connection.execute(sql.SQL((sql_directory() / "roles.sql").read_text(encoding="utf-8")))
+    """Create the group roles of `sql/roles.sql` and give them what is theirs, in one go.
+
+    Raises NotPermitted, with who must run it, where this login may not.
+    """
+    try:
+        with translating("granting the roles"), connection.transaction():
+            connection.execute(statement("lock_migration"))
+            connection.execute(sql.SQL((sql_directory() / "roles.sql").read_text(encoding="utf-8")))
+    except NotPermitted as error:
+        raise NotPermitted(
+            f"{error}; --roles is for a superuser, a login with CREATEROLE that owns the database "
+            "and its tables, or, where it has been run before, a member of ingester_owner"
+        ) from error
 
 
 def _files(folder: str) -> list[Path]:

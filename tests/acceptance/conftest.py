@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.ingester import Ingester
+from tests.acceptance.roles import Logins, roles_granted
 from tests.session_services import ControlledKafka
 from tests.topics import Topics
 
@@ -42,3 +43,10 @@ def own_ingester(
     topics = Topics(own_kafka.bootstrap)
     yield ingesters(own_kafka.bootstrap, own_database_url, topics.create(partitions=4))
     topics.end()
+
+
+@pytest.fixture
+def logins(ingester: Ingester) -> Iterator[Logins]:
+    """A login of each role, and things of somebody else in the same schema."""
+    with roles_granted(ingester) as found:
+        yield found

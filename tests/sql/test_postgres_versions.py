@@ -1,10 +1,12 @@
-"""The whole schema and the write path on every major version that is promised."""
+"""Schema, roles and the write path on every major version that is promised."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import orjson
+import psycopg
 import pytest
 
 from ingester.batch import Slice, Topic
@@ -13,7 +15,7 @@ from ingester.outcomes import EPOCH, Window
 from ingester.settings import load_settings
 from ingester.store.connection import connect
 from ingester.store.events import EventStore
-from ingester.store.migrator import migrate
+from ingester.store.migrator import grant_roles, migrate
 from ingester.store.reading import campaign_stats
 from ingester.store.refreshing import RefreshStore
 from ingester.store.verification import CHECKS, snapshot
@@ -79,16 +81,45 @@ def test_everything_works_on(version: str, tmp_path: Path) -> None:
     except ServiceError as error:
         pytest.skip(f"PostgreSQL {version} cannot be had here: {error}")
     try:
-        exercise(server.url)
+        exercise(member_of_owner(server.url))
     finally:
         server.stop("immediate")
+
+
+def member_of_owner(url: str) -> str:
+    """A login that only is a member of ingester_owner, where no superuser ever migrated."""
+    with psycopg.connect(url, autocommit=True) as superuser:
+        superuser.execute("CREATE ROLE operator LOGIN CREATEROLE")
+        superuser.execute("ALTER DATABASE ingester OWNER TO operator")
+    with connect(load_settings(database_url=_as("operator", url)), "ingester-migrate") as operator:
+        assert migrate(operator).applied
+        for _ in range(2):
+            grant_roles(operator)
+            assert not migrate(operator).applied
+        operator.execute("CREATE ROLE member LOGIN IN ROLE ingester_owner")
+        owners = operator.execute(
+            "SELECT DISTINCT relowner::regrole::text FROM pg_class"
+            " WHERE relnamespace = 'public'::regnamespace UNION"
+            " SELECT proowner::regrole::text FROM pg_proc"
+            " WHERE pronamespace = 'public'::regnamespace"
+        ).fetchall()
+        assert owners == [("ingester_owner",)]
+    return _as("member", url)
+
+
+def _as(login: str, url: str) -> str:
+    parts = urlsplit(url)
+    server = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{login}@{server}").geturl()
 
 
 def exercise(url: str) -> None:
     settings = load_settings(database_url=url)
     now = datetime.now(UTC)
     with connect(settings, "ingester-versions") as connection:
+        connection.execute("UPDATE schema_functions SET checksum = 'x'")
         assert migrate(connection).applied
+        grant_roles(connection)
         assert not migrate(connection).applied
         store = EventStore(settings, "versions", lambda _: ())
         refresher = RefreshStore(settings)
