@@ -1,5 +1,6 @@
 """Rejects reach a dead-letter topic, marked as Kafka Connect marks them; at least once."""
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from tests.acceptance.ingester import Ingester
 from tests.acceptance.process import wait_for
 from tests.acceptance.publish import publish
 from tests.acceptance.traffic import Publication, mixed
+from tests.session_services import ControlledKafka
 from tests.topics import Topics
 
 REJECTS = 700
@@ -48,6 +50,11 @@ def refreshers(judge: psycopg.Connection) -> tuple[int, int]:
     return waiting, connected
 
 
+def began(judge: psycopg.Connection) -> bool:
+    """Whether a refresher has taken rejects: it holds them while it publishes, or marked some."""
+    return judge.execute(BEGAN).fetchone() == (True,)
+
+
 HOLD_MARKS = """
 CREATE FUNCTION hold_marks() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NULL; END $$;
@@ -58,6 +65,18 @@ REFRESHERS = """
 SELECT count(*) FILTER (WHERE wait_event = 'advisory'), count(*) FROM pg_stat_activity
 WHERE application_name = 'ingester-refresher' AND datname = current_database()
 """
+
+BEGAN = """
+SELECT
+    EXISTS (SELECT FROM rejected_events WHERE forwarded_at IS NOT NULL)
+    OR EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE application_name = 'ingester-refresher' AND datname = current_database()
+            AND state = 'idle in transaction'
+    )
+"""
+UNDELIVERED_SECONDS = 3.0
+"""Long enough to commit, for a refresher that would not wait for delivery."""
 
 
 @pytest.fixture
@@ -155,6 +174,36 @@ def test_a_refresher_killed_between_delivery_and_mark_leaves_nothing_out(
     found = places(letters(ingester.bootstrap, forwarding))
     assert len(set(found)) == REJECTS, "none is missing"
     assert len(found) == REJECTS + len(delivered), "some again, as it was never marked"
+
+
+def test_a_refresher_killed_before_delivery_has_marked_nothing(
+    own_ingester: Ingester, own_kafka: ControlledKafka
+) -> None:
+    """The broker answers nothing, so that nothing is delivered while the refresher lives."""
+    bootstrap, topics = own_ingester.bootstrap, Topics(own_ingester.bootstrap)
+    publish(bootstrap, own_ingester.topic, mixed(115, REJECTS, repeated=0, invalid=1))
+    own_ingester.catch_up()
+    forwarding = own_ingester.settings["INGESTER_DEAD_LETTER_TOPIC"] = topics.create(partitions=1)
+    with psycopg.connect(own_ingester.database_url, autocommit=True) as judge:
+        own_kafka.pause()
+        try:
+            running = own_ingester.start("refresh")
+            wait_for(lambda: began(judge), 30.0, running.tail)
+            time.sleep(UNDELIVERED_SECONDS)
+            running.kill()
+        finally:
+            own_kafka.resume()
+        wait_for(lambda: refreshers(judge)[1] == 0, 30.0, lambda: "its backend lives on")
+        assert judge.execute(MARKED).fetchone() == (0,), "marked, and on no topic"
+        assert letters(bootstrap, forwarding) == []
+
+        done = own_ingester.run("refresh", "--once")
+
+        assert done.code == 0, done.tail()
+        assert judge.execute(MARKED).fetchone() == (REJECTS,)
+    found = places(letters(bootstrap, forwarding))
+    assert len(found) == len(set(found)) == REJECTS
+    topics.end()
 
 
 def test_what_was_not_delivered_is_taken_again(ingester: Ingester, forwarding: str) -> None:
