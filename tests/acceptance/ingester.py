@@ -11,8 +11,11 @@ from tests.checker.judge import Verdict, judge
 
 _CHECKOUT = Path(__file__).parents[2]
 _OURS = ("INGESTER_", "KAFKA_", "REPLAY_", "PG", "DATABASE_URL")
-# How a given cluster is logged into is no business of a test.
-_KEPT = ("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_", "KAFKA_SSL_", "INGESTER_ALLOW_PLAINTEXT")
+# How a given cluster is logged into is no business of a test, nor which protocol the group has.
+_KEPT = (
+    *("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_", "KAFKA_SSL_", "INGESTER_ALLOW_PLAINTEXT"),
+    "KAFKA_CONF__group_protocol",
+)
 CATCH_UP_SECONDS = 60.0
 
 

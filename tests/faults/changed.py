@@ -1,7 +1,9 @@
 """The topic is not what it was, in six ways: the acceptance tests that make each, counted."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -23,14 +25,21 @@ CASES: Final = {
 """Each stops with 78, names the command that goes on, and that command works."""
 
 
-def fight(grounds: Grounds, done: Round, random: Random) -> None:
+def fight(grounds: Grounds, done: Round, random: Random, *, settings: Mapping[str, str]) -> None:
     """Run all six, on servers of their own."""
     del random
     done.faults = 0
     result = grounds.directory / f"changed-{done.seed}.xml"
     nodes = [f"{_FILE}::{name}" for name in CASES.values()]
     command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={result}", *nodes]
-    ran = subprocess.run(command, cwd=_CHECKOUT, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        command,
+        cwd=_CHECKOUT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if not result.exists():
         raise AssertionError(f"pytest ended with {ran.returncode}:\n{ran.stdout[-2_000:]}")
     passed = {

@@ -1,6 +1,7 @@
 """Connections to PostgreSQL that are cut, stall, or crawl."""
 
 import time
+from collections.abc import Mapping
 from random import Random
 from typing import Final
 
@@ -12,10 +13,10 @@ from tests.faults.witness import Witness
 _SLOW_BYTES_PER_SECOND: Final = 100_000.0
 
 
-def fight(grounds: Grounds, done: Round, random: Random) -> None:
+def fight(grounds: Grounds, done: Round, random: Random, *, settings: Mapping[str, str]) -> None:
     """Cut, stall and slow in turn, at any moment, under load."""
     wanted, done.faults = done.faults, 0
-    arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": "1000"})
+    arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": "1000", **settings})
     try:
         arena.make_partitions()
         with Proxy(arena.ingester.database_url) as proxy:

@@ -1,6 +1,7 @@
 """PostgreSQL ends without a checkpoint (`pg_ctl stop -m immediate`, fsync on), and starts again."""
 
 import time
+from collections.abc import Mapping
 from random import Random
 
 from tests.faults.arena import Round, drawn
@@ -9,10 +10,10 @@ from tests.faults.witness import NO_DATABASE, Witness
 from tests.services.postgres import LocalPostgres
 
 
-def fight(grounds: Grounds, done: Round, random: Random) -> None:
+def fight(grounds: Grounds, done: Round, random: Random, *, settings: Mapping[str, str]) -> None:
     """Crash it in the middle of batches, under load."""
     wanted, done.faults = done.faults, 0
-    arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": "1000"})
+    arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": "1000", **settings})
     try:
         arena.make_partitions()
         with arena.load(done.seed, rate=1_500):

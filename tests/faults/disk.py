@@ -1,6 +1,7 @@
 """The disk under the events is full, for a while."""
 
 import time
+from collections.abc import Mapping
 from random import Random
 
 from tests.faults.arena import Round, drawn
@@ -8,10 +9,10 @@ from tests.faults.grounds import Grounds
 from tests.faults.witness import TRIES_TO_WRITE, Witness
 
 
-def fight(grounds: Grounds, done: Round, random: Random) -> None:
+def fight(grounds: Grounds, done: Round, random: Random, *, settings: Mapping[str, str]) -> None:
     """Fill the tablespace, wait until it hurts, and give the space back."""
     wanted, done.faults = done.faults, 0
-    arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": "1000"})
+    arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": "1000", **settings})
     grounds.move_events_to(arena.ingester.database_url, grounds.filling.directory)
     try:
         arena.make_partitions()

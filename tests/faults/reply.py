@@ -1,6 +1,7 @@
 """The reply to COMMIT never comes: carried out, and nobody said so."""
 
 import time
+from collections.abc import Mapping
 from random import Random
 from typing import Final
 
@@ -12,11 +13,11 @@ from tests.faults.witness import Witness
 _BATCH_ROWS: Final = 250
 
 
-def fight(grounds: Grounds, done: Round, random: Random) -> None:
+def fight(grounds: Grounds, done: Round, random: Random, *, settings: Mapping[str, str]) -> None:
     """Swallow the replies to the round's number of COMMITs."""
     del random
     wanted = done.faults
-    arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": str(_BATCH_ROWS)})
+    arena = grounds.arena({"INGESTER_BATCH_ROWS_MAX": str(_BATCH_ROWS), **settings})
     try:
         arena.publish(done.seed, wanted * _BATCH_ROWS)
         with Proxy(arena.ingester.database_url) as proxy:

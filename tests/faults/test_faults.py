@@ -31,7 +31,12 @@ LEFT_OUT = {
     "leader killed, consumer",
     "coordinator killed, consumer",
     "two versions, consumer",
+    "commit reply lost, consumer",
+    "connection, consumer",
+    "database crash, consumer",
+    "disk full, consumer",
     "changed topic",
+    "changed topic, consumer",
 }
 """Left to `make faults`: slow and the same but for the protocol, or tests of their own."""
 FEW_RECORDS_A_KILL = 4_000
