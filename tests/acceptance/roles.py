@@ -129,7 +129,10 @@ DDL = (
     "TRUNCATE {leaf}",
     "CREATE INDEX ON {leaf} (batch_id)",
     "ALTER TABLE ingest_offsets DISABLE TRIGGER ALL",
-    "CREATE OR REPLACE FUNCTION ingest_lock_key(text) RETURNS bigint LANGUAGE sql AS 'SELECT 1'",
+    (
+        "CREATE OR REPLACE FUNCTION ingest_lock_key(purpose text) RETURNS bigint"
+        " LANGUAGE sql AS 'SELECT 1'"
+    ),
     "ALTER TYPE campaign_event_type RENAME VALUE 'sent' TO 'mailed'",
 )
 OUTSIDE = (
