@@ -26,9 +26,17 @@ REJECTS = 700
 """More than are taken at once."""
 
 
+def leader(consumer: Consumer, topic: str) -> int:
+    """Who leads the topic's only partition; -1 for nobody."""
+    partitions = consumer.list_topics(topic, timeout=15.0).topics[topic].partitions
+    return int(partitions[0].leader) if partitions else -1
+
+
 def letters(bootstrap: str, topic: str) -> list[tuple[Any, Any, dict[str, bytes]]]:
     """Key, value and headers of all records of a topic of one partition."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "judge"})
+    # A broker that was paused may not know its partitions at once.
+    wait_for(lambda: leader(consumer, topic) >= 0, 30.0, lambda: "the topic has no leader")
     end = consumer.get_watermark_offsets(TopicPartition(topic, 0))[1]
     consumer.assign([TopicPartition(topic, 0, 0)])
     found: list[Any] = []

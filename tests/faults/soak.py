@@ -3,12 +3,13 @@
     python -m tests.faults.soak --minutes 28     one slice; those of the same sources add up
     python -m tests.faults.soak --markdown       what they come to, as a table, no slice
 
-They may lose connections, replies to COMMIT and their whole database, and must stay the same
-processes of the same size: the resident memory's slope (least squares, after a warm-up of a fifth
-of the time) stays below 1 % an hour, the open descriptors are as many at the end as after the
-warm-up. The load is 80 % of what was measured just before on this machine, producer and servers
-beside it, or what --rate says. Every record is counted at the end: rows, duplicates and rejects are
-as many as were published of each kind, and the statistics equal the rows.
+It begins with a backlog and a crash of the database in the middle of it, so that the worker has
+been as heavy as it gets. They may lose connections, replies to COMMIT and their whole database, and
+must stay the same processes of the same size: the resident memory's slope (least squares, after a
+warm-up of a fifth of the time) stays below 1 % an hour, the open descriptors are as many at the end
+as after the warm-up. The load is 80 % of what was measured just before on this machine, producer
+and servers beside it, or what --rate says. Every record is counted at the end: rows, duplicates and
+rejects are as many as were published of each kind, and the statistics equal the rows.
 
 Servers are the slice's own: it may run beside `make faults`, both then being slower. Slices add up
 in .local/soak.json. Exit code 3 where something grew or differs, 75 while fewer than 120 minutes
@@ -47,6 +48,8 @@ _LOAD_SHARE: Final = 0.8
 _UNBOUNDED: Final = 10**9
 _CAPACITY_SECONDS: Final = 20.0
 _SEED: Final = 1
+_BACKLOG_SEED: Final = 2
+_BACKLOG: Final = 500_000
 _AS_SHIPPED: Final = {"INGESTER_BATCH_ROWS_MAX": "40000", "INGESTER_LOG_LEVEL": "info"}
 
 
@@ -71,13 +74,19 @@ def soak(grounds: Grounds, minutes: float, rate: int, fault_seconds: float) -> d
     done = Round("soak", _SEED)
     try:
         arena.make_partitions()
+        # As heavy as it ever gets: a full batch that is tried again, one that waits, a full queue.
+        # Else every outage that leaves a larger batch than any before is taken for growth.
+        arena.publish(_BACKLOG_SEED, _BACKLOG)
         with Proxy(arena.ingester.database_url) as proxy:
             processes = {
                 "worker": arena.worker(DATABASE_URL=proxy.url),
                 "refresher": arena.ingester.start("refresh", settings={"DATABASE_URL": proxy.url}),
             }
+            processes["worker"].until("partitions_started", 60.0)
+            arena.wait_for_progress(dict.fromkeys(range(arena.partitions), 0))
+            crash(grounds)
+            grounds.postgres.start()
             with arena.load(done.seed, rate=rate):
-                processes["worker"].until("partitions_started", 60.0)
                 faults = itertools.cycle(_faults(proxy, grounds).items())
                 weights = _weights(processes, done, faults, minutes * 60, fault_seconds)
             witness = Witness(arena, [processes["worker"]], done)

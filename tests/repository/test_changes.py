@@ -68,7 +68,10 @@ def test_partitions_are_made_and_dropped_and_statistics_stay(
         NewEvent(campaign_id="c", event_type="sent", occurred_at=at("2024-02-10 10:00"))
     )
     typed.refresh()
-    assert typed.cleanup_old_partitions(1) == NOW.date().replace(day=1)
+    months = [datetime.now(UTC).date().replace(day=1)]
+    kept_since = typed.cleanup_old_partitions(1)
+    months.append(datetime.now(UTC).date().replace(day=1))
+    assert kept_since in months, "the month may have ended meanwhile"
     assert typed.get_event_history("c").events == ()
     assert typed.get_stats("c").metrics == Metrics(sent=1)
     assert history.query("SELECT to_regclass('campaign_events_2024_02')") == [(None,)]
