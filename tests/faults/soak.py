@@ -3,13 +3,14 @@
     python -m tests.faults.soak --minutes 28     one slice; those of the same sources add up
     python -m tests.faults.soak --markdown       what they come to, as a table, no slice
 
-It begins with a backlog and a crash of the database in the middle of it, so that the worker has
-been as heavy as it gets. They may lose connections, replies to COMMIT and their whole database, and
-must stay the same processes of the same size: the resident memory's slope (least squares, after a
-warm-up of a fifth of the time) stays below 1 % an hour, the open descriptors are as many at the end
-as after the warm-up. The load is 80 % of what was measured just before on this machine, producer
-and servers beside it, or what --rate says. Every record is counted at the end: rows, duplicates and
-rejects are as many as were published of each kind, and the statistics equal the rows.
+They may lose connections, replies to COMMIT and their whole database, and must stay the same
+processes of the same size: the resident memory's slope (least squares, after a warm-up of a fifth
+of the time) stays below 1 % an hour, the open descriptors are as many at the end as after the
+warm-up. It begins with a backlog larger than what a worker remembers, and the warm-up has every
+fault several times: the first ones make a process larger, the allocator keeps what it got. The load
+is 80 % of what was measured just before on this machine, producer and servers beside it, or what
+--rate says. Every record is counted at the end: rows, duplicates and rejects are as many as were
+published of each kind, and the statistics equal the rows.
 
 Servers are the slice's own: it may run beside `make faults`, both then being slower. Slices add up
 in .local/soak.json. Exit code 3 where something grew or differs, 75 while fewer than 120 minutes
@@ -35,7 +36,7 @@ from tests.faults.arena import Round
 from tests.faults.crash import crash
 from tests.faults.grounds import Grounds
 from tests.faults.proxy import Proxy
-from tests.faults.scales import Weight, growth, weighed
+from tests.faults.scales import WARM_UP_SHARE, Weight, growth, weighed
 from tests.faults.slices import exit_code, markdown, verdict
 from tests.faults.sources import commit_under_test, sources_under_test
 from tests.faults.witness import Witness
@@ -46,10 +47,11 @@ _SAMPLE_SECONDS: Final = 5.0
 _JUDGED_MINUTES_MIN: Final = 20.0
 _LOAD_SHARE: Final = 0.8
 _UNBOUNDED: Final = 10**9
+_REHEARSALS: Final = 16
 _CAPACITY_SECONDS: Final = 20.0
 _SEED: Final = 1
 _BACKLOG_SEED: Final = 2
-_BACKLOG: Final = 500_000
+_BACKLOG: Final = 1_250_000
 _AS_SHIPPED: Final = {"INGESTER_BATCH_ROWS_MAX": "40000", "INGESTER_LOG_LEVEL": "info"}
 
 
@@ -74,8 +76,8 @@ def soak(grounds: Grounds, minutes: float, rate: int, fault_seconds: float) -> d
     done = Round("soak", _SEED)
     try:
         arena.make_partitions()
-        # As heavy as it ever gets: a full batch that is tried again, one that waits, a full queue.
-        # Else every outage that leaves a larger batch than any before is taken for growth.
+        # Full batches from the beginning, and all that a worker remembers of what it wrote: the
+        # second half of ingester.recent's 16 MiB is touched by the event after the millionth.
         arena.publish(_BACKLOG_SEED, _BACKLOG)
         with Proxy(arena.ingester.database_url) as proxy:
             processes = {
@@ -83,9 +85,6 @@ def soak(grounds: Grounds, minutes: float, rate: int, fault_seconds: float) -> d
                 "refresher": arena.ingester.start("refresh", settings={"DATABASE_URL": proxy.url}),
             }
             processes["worker"].until("partitions_started", 60.0)
-            arena.wait_for_progress(dict.fromkeys(range(arena.partitions), 0))
-            crash(grounds)
-            grounds.postgres.start()
             with arena.load(done.seed, rate=rate):
                 faults = itertools.cycle(_faults(proxy, grounds).items())
                 weights = _weights(processes, done, faults, minutes * 60, fault_seconds)
@@ -120,7 +119,8 @@ def _weights(
     fault_seconds: float,
 ) -> dict[str, list[Weight]]:
     began = time.monotonic()
-    fault_at = fault_seconds
+    faults_at = _fault_times(seconds, fault_seconds)
+    fault_at = next(faults_at)
     weights: dict[str, list[Weight]] = {name: [] for name in processes}
     samples = range(int(seconds / _SAMPLE_SECONDS))
     for number in track(samples, "soak", console=Console(stderr=True)):
@@ -130,13 +130,22 @@ def _weights(
             strike()
             done.faults += 1
             done.note(name)
-            fault_at += fault_seconds
+            fault_at = next(faults_at)
         for name, process in processes.items():
             assert process.code is None, f"{name} ended with {process.code}:\n{process.tail()}"
             weights[name].append(weighed(process.pid, now))
         due = began + (number + 1) * _SAMPLE_SECONDS
         time.sleep(max(due - time.monotonic(), 0.0))
     return weights
+
+
+def _fault_times(seconds: float, fault_seconds: float) -> Iterator[float]:
+    """Densely during the warm-up, then every `fault_seconds`."""
+    warm_up = seconds * WARM_UP_SHARE
+    for number in range(_REHEARSALS):
+        yield warm_up * (number + 1) / (_REHEARSALS + 1)
+    for number in itertools.count():
+        yield warm_up + fault_seconds * (number + 0.5)
 
 
 def _faults(proxy: Proxy, grounds: Grounds) -> dict[str, Callable[[], None]]:
