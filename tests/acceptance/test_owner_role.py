@@ -17,6 +17,7 @@ from ingester.store.statements import sql_directory
 from tests.acceptance.publish import publish
 from tests.acceptance.roles import STRANGER, Logins
 from tests.acceptance.traffic import mixed
+from tests.sql.sparse import LEAF, make_sparse
 
 OWNERS = """
 SELECT relname::text, relowner::regrole::text FROM pg_class
@@ -27,7 +28,6 @@ UNION ALL SELECT 'type ' || typname, typowner::regrole::text FROM pg_type
 WHERE typnamespace = current_schema()::regnamespace AND typrelid = 0 AND typelem = 0
 """
 WHY = ("--yes", "--why", "the test wants it so")
-ROWS = 12_000
 
 
 def owners(connection: psycopg.Connection) -> dict[str, str]:
@@ -107,19 +107,11 @@ def test_a_member_does_the_owners_work(logins: Logins) -> None:
 
 
 def test_the_refresher_packs_as_a_member(logins: Logins) -> None:
-    logins.owner.execute("SELECT create_campaign_events_partition('2025-01-15')")
-    logins.owner.execute(
-        "INSERT INTO campaign_events"
-        " (event_id, occurred_at, batch_id, campaign_key, event_count, event_type)"
-        " SELECT md5(n::text)::uuid, '2025-01-01 00:00+00'::timestamptz"
-        " + n * interval '1 second', 1, n, 1, 'sent'"
-        " FROM generate_series(1, %s) AS n ORDER BY md5(n::text)",
-        [ROWS],
-    )
+    make_sparse(logins.owner)
     logins.owner.execute("ANALYZE campaign_events")
 
     def size() -> int:
-        found = logins.owner.execute("SELECT pg_relation_size('campaign_events_2025_01_pkey')")
+        found = logins.owner.execute(f"SELECT pg_relation_size('{LEAF}_pkey')".encode())
         return int((found.fetchone() or (0,))[0])
 
     before = size()

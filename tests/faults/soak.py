@@ -119,7 +119,7 @@ def _weights(
     fault_seconds: float,
 ) -> dict[str, list[Weight]]:
     began = time.monotonic()
-    faults_at = _fault_times(seconds, fault_seconds)
+    faults_at = fault_times(seconds, fault_seconds)
     fault_at = next(faults_at)
     weights: dict[str, list[Weight]] = {name: [] for name in processes}
     samples = range(int(seconds / _SAMPLE_SECONDS))
@@ -139,7 +139,7 @@ def _weights(
     return weights
 
 
-def _fault_times(seconds: float, fault_seconds: float) -> Iterator[float]:
+def fault_times(seconds: float, fault_seconds: float) -> Iterator[float]:
     """Densely during the warm-up, then every `fault_seconds`."""
     warm_up = seconds * WARM_UP_SHARE
     for number in range(_REHEARSALS):

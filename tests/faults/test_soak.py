@@ -1,5 +1,6 @@
 """The scales of the soak: a leak would be seen."""
 
+import itertools
 import os
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.faults.scales import Weight, growth, slope_percent_an_hour, weighed
 from tests.faults.slices import exit_code, markdown, verdict
+from tests.faults.soak import fault_times
 
 
 def weights(*rss_kib: int) -> list[Weight]:
@@ -45,6 +47,13 @@ def slice_of(minutes: float, slope: float, *, ok: bool = True) -> dict[str, Any]
         "processes": {"worker": process},
         "at": "2026-01-01T00:00+00:00",
     }
+
+
+def test_every_fault_comes_several_times_before_it_is_weighed_and_then_every_two_minutes() -> None:
+    at = list(itertools.takewhile(lambda each: each < 1_800, fault_times(1_800, 120)))
+    weighed_at = [each for each in at if each >= 360]
+    assert len(at) - len(weighed_at) >= 3 * 4
+    assert weighed_at == list(range(420, 1_800, 120))
 
 
 def test_slices_add_up_to_one_verdict() -> None:

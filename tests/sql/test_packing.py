@@ -12,27 +12,15 @@ from ingester.store.connection import connect
 from ingester.store.packing import pack_indexes
 from ingester.store.refreshing import RefreshStore
 from tests.sql.history import History
+from tests.sql.sparse import LEAF, ROWS, make_sparse
 
-LEAF = "campaign_events_2025_01"
 KEY = f"{LEAF}_pkey"
-ROWS = 12_000
 
 
 @pytest.fixture(params=["ANALYZE", "SELECT pg_stat_force_next_flush()"])
 def sparse(history: History, request: pytest.FixtureRequest) -> History:
-    """A leaf whose events came in no order, so that its key is some two thirds full.
-
-    Its rows were counted, or only reported by who wrote them, as right after a replay.
-    """
-    history.query("SELECT create_campaign_events_partition('2025-01-15')")
-    history.connection.execute(
-        "INSERT INTO campaign_events"
-        " (event_id, occurred_at, batch_id, campaign_key, event_count, event_type)"
-        " SELECT md5(n::text)::uuid, '2025-01-01 00:00+00'::timestamptz"
-        " + n * interval '1 second', 1, n, 1, 'sent'"
-        " FROM generate_series(1, %s) AS n ORDER BY md5(n::text)",
-        [ROWS],
-    )
+    """Its rows were counted, or only reported by who wrote them, as right after a replay."""
+    make_sparse(history.connection)
     history.connection.execute(request.param)
     return history
 
