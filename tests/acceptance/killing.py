@@ -143,9 +143,9 @@ def short_session(bootstrap: str) -> dict[str, str]:
     }
 
 
-def shorten_consumer_sessions(bootstrap: str, group: str) -> None:
-    """The same under the `consumer` protocol, where it is not the member's to say."""
-    timeout_ms = str(session_timeout_ms(bootstrap))
+def shorten_consumer_sessions(bootstrap: str, group: str, session_ms: int | None = None) -> None:
+    """The same, or so long, under the `consumer` protocol, where it is not the member's to say."""
+    timeout_ms = str(session_ms or session_timeout_ms(bootstrap))
     shorter = AlterConfigOpType.SET
     entry = ConfigEntry("consumer.session.timeout.ms", timeout_ms, incremental_operation=shorter)
     resource = ConfigResource(ResourceType.GROUP, group, incremental_configs=[entry])

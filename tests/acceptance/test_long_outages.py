@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from tests.acceptance.ingester import Ingester
+from tests.acceptance.killing import shorten_consumer_sessions
 from tests.acceptance.load import Load
 from tests.acceptance.page import SETTINGS, Page
 from tests.acceptance.process import wait_for
@@ -16,13 +17,15 @@ from tests.session_services import ControlledPostgres
 
 POLL_INTERVAL_SECONDS = 5.0
 """A third of it is more than a turn of the loop waits: a second for the writer, a tenth to poll."""
+POLL_INTERVAL_MS = int(POLL_INTERVAL_SECONDS * 1000)
 OUTAGE_SECONDS = 3 * POLL_INTERVAL_SECONDS
 BATCHES = {
     "INGESTER_BATCH_ROWS_MAX": "200",
-    "KAFKA_CONF__max_poll_interval_ms": str(int(POLL_INTERVAL_SECONDS * 1000)),
+    "KAFKA_CONF__max_poll_interval_ms": str(POLL_INTERVAL_MS),
 }
-# A member that does not poll leaves by itself; a session may be no longer than the poll interval.
-CLASSIC = {"KAFKA_CONF__session_timeout_ms": BATCHES["KAFKA_CONF__max_poll_interval_ms"]}
+# A session may be no longer than the poll interval; under the consumer protocol a member that does
+# not poll stays until its session is over.
+CLASSIC = {"KAFKA_CONF__session_timeout_ms": str(POLL_INTERVAL_MS)}
 CONSUMER = {"KAFKA_CONF__group_protocol": "consumer"}
 
 
@@ -53,6 +56,10 @@ def test_an_outage_longer_than_the_poll_interval_costs_no_membership(
 ) -> None:
     ingester = own_ingester
     ingester.settings |= protocol
+    if protocol == CONSUMER:
+        shorten_consumer_sessions(
+            ingester.bootstrap, ingester.settings["KAFKA_GROUP_ID"], POLL_INTERVAL_MS
+        )
     with Proxy(ingester.database_url) as proxy:
         settings = BATCHES | SETTINGS | {"DATABASE_URL": proxy.url}
         with Load(ingester.bootstrap, ingester.topic, rate=800, seed=8, partitions=4) as load:
