@@ -1,6 +1,6 @@
 """What became of records: the only place of the simulation that knows a slice's columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ingester.batch import Slice
@@ -22,10 +22,9 @@ def outcomes_of(part: Slice) -> Iterator[tuple[int, Told | None]]:
         yield record.offset(), _told(outcome)
 
 
-def told_by(value: bytes | None) -> Told | None:
-    """The event of a value; None where it is to be rejected."""
-    (outcome,) = decode([value], lambda _: (), WINDOW)
-    return _told(outcome)
+def told_by(values: Sequence[bytes | None]) -> list[Told | None]:
+    """The event of each value; None where it is to be rejected."""
+    return [_told(outcome) for outcome in decode(values, lambda _: (), WINDOW)]
 
 
 def _told(outcome: object) -> Told | None:

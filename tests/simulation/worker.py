@@ -1,5 +1,6 @@
 """One worker of the simulation: the real pipeline and Kafka edge, and nothing real below them."""
 
+import functools
 import threading
 from collections.abc import Mapping
 from random import Random
@@ -22,6 +23,17 @@ from tests.simulation.database import Database, Store
 ROWS = (3, 10, 40)
 
 
+@functools.cache
+def _settings(rows: int) -> Settings:
+    """They are made of the whole environment: once is enough for ten thousand lives."""
+    return Settings(
+        _env_file=None,
+        ingester_batch_rows_max=rows,
+        ingester_batch_age_seconds_max=0.3,
+        ingester_breaker_records=0,
+    )
+
+
 class Worker:
     """A member of the group, with everything it holds in memory."""
 
@@ -33,12 +45,7 @@ class Worker:
         random: Random,
         targets: Mapping[int, int] | None = None,
     ) -> None:
-        settings = Settings(
-            _env_file=None,
-            ingester_batch_rows_max=random.choice(ROWS),
-            ingester_batch_age_seconds_max=0.3,
-            ingester_breaker_records=0,
-        )
+        settings = _settings(random.choice(ROWS))
         self._random = random
         self.schedule = Schedule(time)
         self.client = Client(broker, self.schedule, random)
