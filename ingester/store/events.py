@@ -236,7 +236,9 @@ class EventStore:
         if len(self._batch_ids) < 2 * len(slices) + 2:
             self._reserve_ids(connection, 8 * len(slices))
         tallies = encoded.tallies()
-        months = [(self._leaf(connection, month), rows) for month, rows in encoded.months.items()]
+        months = [
+            (self._leaf(connection, month, slices), rows) for month, rows in encoded.months.items()
+        ]
         # Around everything: not only offsets are waited for, but also a key that a stopped writer
         # has inserted and not committed.
         takeover = self._takeover.watching(connection.info.backend_pid)
@@ -378,8 +380,12 @@ class EventStore:
 
     # -- leaves and COPY
 
-    def _leaf(self, connection: Connection, month: date) -> str:
-        """The leaf of a month, made now if it was missing."""
+    def _leaf(self, connection: Connection, month: date, slices: Sequence[Slice]) -> str:
+        """The leaf of a month, made now if it was missing.
+
+        A month below a floor that has risen gets none: its events become rejects, and the rest is
+        encoded again.
+        """
         leaf = self._leaf_names.get(month)
         if leaf is None:
             row = connection.execute(statement("leaf_name"), {"month": month}).fetchone()
@@ -391,11 +397,12 @@ class EventStore:
             try:
                 connection.execute(statement("create_leaf"), {"month": month})
             except pg.InvalidParameterValue:
-                # Below the retention floor: the transaction will turn these events into rejects.
+                if not _reject_below(_floor(connection), slices):
+                    raise
                 log.info("leaf_below_floor", leaf=leaf)
-            else:
-                log.info("leaf_created", leaf=leaf)
-                self._leaves.add(leaf)
+                raise _Again from None
+            log.info("leaf_created", leaf=leaf)
+            self._leaves.add(leaf)
         return leaf
 
 

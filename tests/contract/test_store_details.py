@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import date
 
 import psycopg
 import pytest
@@ -181,6 +182,22 @@ def test_a_leaf_that_was_dropped_since_is_made_again(backend: PostgresBackend) -
     backend.run("DROP TABLE campaign_events_2024_05")
     assert store.write(TOPIC, [slice_of(0, 1, [value_of(2)])]).inserted == 1
     assert backend.rows("SELECT count(*) FROM campaign_events") == [(1,)]
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["of a leaf known here", "of no leaf"])
+def test_events_of_a_month_that_was_dropped_since_become_rejects(
+    backend: PostgresBackend, is_known: bool
+) -> None:
+    store = backend.open()
+    store.positions(TOPIC, {0: 0})
+    first = store.write(TOPIC, [slice_of(0, 0, [value_of(1)] if is_known else [b""])])
+    assert first.inserted == is_known
+    backend.raise_floor(date(2024, 6, 1))
+    backend.run("DROP TABLE IF EXISTS campaign_events_2024_05")
+    above = value_of(3, occurred_at="2024-06-01T00:00:00Z")
+    written = store.write(TOPIC, [slice_of(0, 1, [value_of(2), above])])
+    assert (written.inserted, written.rejected) == (1, 1)
+    assert store.offsets(TOPIC.name) == {0: 3}
 
 
 def test_a_leaf_that_was_put_aside_under_another_name_is_not_written_to(
