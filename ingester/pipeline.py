@@ -142,9 +142,14 @@ class Pipeline:
         """Finish soon; callable from a signal handler."""
         self._stopping = True
 
-    def run(self) -> None:
-        """Consume until stopped or caught up. Raises what a person must look at."""
-        while not self._stopping and not self._caught_up():
+    def run(self) -> bool:
+        """Consume until stopped, or until the targets are reached: True then.
+
+        Raises what a person must look at.
+        """
+        while not self._stopping:
+            if self._caught_up():
+                return True
             self.meter.set(metric.LOOP, self.clock.now().timestamp())
             polled = self.source.poll(self._room(), self._patience())
             self._follow_group()
@@ -156,6 +161,7 @@ class Pipeline:
                 self._hand_over()
             if self._paused and not self._batch.is_full:
                 self._resume()
+        return False
 
     def stored(self) -> Mapping[int, int]:
         """The stored offset of each partition that is read here; callable from any thread."""

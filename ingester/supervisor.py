@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from ingester.errors import NeedsAPerson, NotPermitted, UsageError
+from ingester.errors import NeedsAPerson, NotPermitted, TemporaryError, UsageError
 from ingester.observing.health import Health
 from ingester.observing.meter import SharedFigures
 from ingester.observing.page import Page
@@ -97,6 +97,8 @@ class Supervisor:
             if code:
                 break
         self._stop_all()
+        if not code and self._targets is not None and not all(seat.done for seat in self._seats):
+            return TemporaryError.exit_code
         return code
 
     def _on_signal(self, *_: object) -> None:

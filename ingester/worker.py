@@ -16,7 +16,7 @@ from typing import NoReturn, TypeVar
 import structlog
 
 from ingester.batch import Topic
-from ingester.errors import IngesterError
+from ingester.errors import IngesterError, TemporaryError
 from ingester.kafka import Admin, Source, headers_of
 from ingester.logs import set_up_logs
 from ingester.observing import metric
@@ -99,9 +99,9 @@ def work(
     signal.signal(signal.SIGINT, stop)
     _stop_with_parent()
     log.info("worker_started", topic=topic.name, pid=os.getpid())
-    healthy = False
+    healthy = caught_up = False
     try:
-        pipeline.run()
+        caught_up = pipeline.run()
         healthy = True
     finally:
         stopping.set()
@@ -115,6 +115,8 @@ def work(
             duplicates=totals.duplicates,
             rejected=totals.rejected,
         )
+    if targets is not None and not caught_up:
+        raise TemporaryError("stopped before all was stored that the topic held: run it again")
 
 
 def _turning(meter: Meter | None, job: Callable[[], Result]) -> Callable[[], Result]:

@@ -18,10 +18,10 @@ SMALL = {"INGESTER_BATCH_ROWS_MAX": "500"}
 STOP_SECONDS = 10.0
 
 
-def at_work(ingester: Ingester, workers: int) -> Running:
+def at_work(ingester: Ingester, workers: int, *options: str) -> Running:
     """Workers with a batch open, far from the end of the topic."""
     publish(ingester.bootstrap, ingester.topic, mixed(14, RECORDS, partitions=4))
-    running = ingester.start("run", "--workers", str(workers), settings=SMALL)
+    running = ingester.start("run", "--workers", str(workers), *options, settings=SMALL)
     running.until("batch_stage", 30.0, stage="committed", times=2)
     running.until("batch_stage", 30.0, stage="ledger", times=3)
     return running
@@ -45,6 +45,18 @@ def test_sigterm_ends_it_with_the_open_batch_written_or_rolled_back(
 
     assert running.wait(STOP_SECONDS) == 0, running.tail()
     assert running.log.named("group_left_late") == []
+    completed_by_the_next_run(ingester)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_until_caught_up_that_was_stopped_before_does_not_claim_to_have_finished(
+    ingester: Ingester, workers: int
+) -> None:
+    running = at_work(ingester, workers, "--until-caught-up")
+
+    running.signal(signal.SIGTERM)
+
+    assert running.wait(STOP_SECONDS) == 75, running.tail()
     completed_by_the_next_run(ingester)
 
 
