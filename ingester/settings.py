@@ -327,7 +327,8 @@ def read_settings(model: type[Model], prefix: str, **flags: Any) -> Model:
     """The same for a model of another program, which owns the names with `prefix`."""
     env_file = Path(".env")
     environment = {**dotenv_values(env_file), **os.environ} if env_file.is_file() else os.environ
-    _refuse_unknown(environment, prefix, {name.upper() for name in model.model_fields})
+    names = [*model.model_fields, *(f"{secret}_file" for secret in _SECRETS)]
+    _refuse_unknown(environment, prefix, {name.upper() for name in names})
     try:
         return model(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:

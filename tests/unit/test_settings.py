@@ -10,7 +10,7 @@ from ingester.errors import SettingsError
 from ingester.settings import Settings, load_settings
 from ingester.store.connection import connect
 
-CANARY = "canary-7f3a"
+CANARY = "canary-7f3a-9c41-b2e8"
 
 
 @pytest.fixture(autouse=True)
@@ -184,7 +184,10 @@ def test_sasl_needs_its_mechanism(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # -- secrets
 
-SECRETS = ["DATABASE_URL", "KAFKA_SASL_PASSWORD", "KAFKA_SSL_KEY_PASSWORD"]
+SECRETS = [
+    *("DATABASE_URL", "KAFKA_SASL_PASSWORD", "KAFKA_SSL_KEY_PASSWORD"),
+    "INGESTER_DASHBOARD_TOKEN",
+]
 
 
 def revealed(settings: Settings, name: str) -> str:
@@ -200,10 +203,10 @@ def test_a_secret_may_come_from_a_file(
     path.write_text(f"{CANARY}\n", encoding="utf-8")
     monkeypatch.setenv(f"{name}_FILE", str(path))
     assert revealed(load_settings(), name) == CANARY
-    Path(".env").write_text(f"{name}=of-dot-env\n", encoding="utf-8")
+    Path(".env").write_text(f"{name}=of-dot-env-itself\n", encoding="utf-8")
     assert revealed(load_settings(), name) == CANARY, "the environment goes before .env"
-    monkeypatch.setenv(name, "itself")
-    assert revealed(load_settings(), name) == "itself"
+    monkeypatch.setenv(name, "the-value-itself")
+    assert revealed(load_settings(), name) == "the-value-itself"
 
 
 def test_what_is_no_secret_comes_from_no_file(
