@@ -78,7 +78,10 @@ def adopt(
     partition: OnePartition = None,
     from_offset: Annotated[
         int | None,
-        typer.Option(min=0, help="Where to read on; default: the first record that is kept."),
+        typer.Option(
+            min=0,
+            help="Where to read on, with --partition; default: the first record that is kept.",
+        ),
     ] = None,
     why: Why = None,
     yes: Yes = False,

@@ -61,7 +61,9 @@ OUTAGE: Final = _gauge(
     "Alarm: how long the writer has been trying in vain, as of its last attempt; 0 when well.",
     "worker",
 )
-REBALANCES: Final = _counter("rebalances", "What the group decided: assigned, revoked.", "kind")
+REBALANCES: Final = _counter(
+    "rebalances", "What the group decided: assigned, revoked, lost.", "kind"
+)
 RESTARTS: Final = _counter(
     "partition_restarts", "Partitions read anew because they had stalled without an error."
 )

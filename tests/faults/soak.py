@@ -5,12 +5,12 @@
 
 They may lose connections, replies to COMMIT and their whole database, and must stay the same
 processes of the same size: the resident memory's slope (least squares, after a warm-up of a fifth
-of the time) stays below 1 % an hour, the open descriptors are as many at the end as after the
-warm-up. It begins with a backlog larger than what a worker remembers, and the warm-up has every
-fault several times: the first ones make a process larger, the allocator keeps what it got. The load
-is 80 % of what was measured just before on this machine, producer and servers beside it, or what
---rate says. Every record is counted at the end: rows, duplicates and rejects are as many as were
-published of each kind, and the statistics equal the rows.
+of the time) stays below 1 % an hour, the open descriptors are at most three more at the end than
+after the warm-up. It begins with a backlog larger than what a worker remembers, and the warm-up has
+every fault several times: the first ones make a process larger, the allocator keeps what it got.
+The load is 80 % of what was measured just before on this machine, producer and servers beside it,
+or what --rate says. Every record is counted at the end: rows, duplicates and rejects are as many as
+were published of each kind, and the statistics equal the rows.
 
 Servers are the slice's own: it may run beside `make faults`, both then being slower. Slices add up
 in .local/soak.json. Exit code 3 where something grew or differs, 75 while fewer than 120 minutes
